@@ -1,0 +1,145 @@
+# mod_osproxy: `make run` shows it at work, `make test` checks all of it, `make help` lists the rest.
+# V=1 prints whole commands; CC=clang takes the other compiler; OUT=<folder> builds elsewhere.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+Q := $(if $(V),,@)
+OUT ?= build/out
+MODULE := $(OUT)/mod_osproxy.so
+PYTHON := /usr/bin/python3
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# ---- how httpd was built ------------------------------------------------------------------------
+
+APXS ?= $(firstword $(shell command -v apxs apxs2 2>/dev/null))
+ifneq ($(APXS),)
+APR_CONFIG := $(or $(shell $(APXS) -q APR_CONFIG),apr-1-config)
+APU_CONFIG := $(or $(shell $(APXS) -q APU_CONFIG),apu-1-config)
+# The spec files of RHEL's gcc mean nothing to clang, and its package builds set them anyway.
+CFLAGS ?= $(filter-out -specs=%,$(shell $(APXS) -q CFLAGS))
+CPPFLAGS ?= $(shell $(APXS) -q CPPFLAGS)
+HTTPD_FLAGS := $(shell $(APXS) -q EXTRA_CPPFLAGS) $(shell $(APR_CONFIG) --cppflags)
+# System folders, so that warnings stay ours; /usr/include is searched anyway.
+HTTPD_INCLUDES := $(patsubst -I%,-isystem %,$(filter-out -I/usr/include,$(sort \
+	-I$(shell $(APXS) -q INCLUDEDIR) \
+	$(shell $(APR_CONFIG) --includes) $(shell $(APU_CONFIG) --includes))))
+endif
+
+# ---- the module ---------------------------------------------------------------------------------
+
+SOURCES := $(wildcard mod_osproxy/*.c mod_osproxy/*/*.c)
+OBJECTS := $(SOURCES:mod_osproxy/%.c=$(OUT)/obj/%.o)
+LIBS ?=
+SANITIZE ?= # for example -fsanitize=address,undefined; httpd then needs LD_PRELOAD=libasan.so
+STRICT := -Wall -Wextra -Wshadow -Werror
+COMMON = -fPIC -fvisibility=hidden $(STRICT) -Imod_osproxy $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
+# A table of httpd's ends with {NULL}, an idiom that clang would warn about.
+GLUE = -std=gnu11 $(COMMON) -Wno-missing-field-initializers $(HTTPD_FLAGS) $(HTTPD_INCLUDES)
+PURE = -std=c11 -Wconversion $(COMMON)
+LINK = -shared -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS) $(SANITIZE)
+# What compiles a source file: parse/ knows no httpd header.
+flags_of = $(if $(filter mod_osproxy/parse/%,$(1)),$(PURE),$(GLUE))
+
+all: $(MODULE) ## build the module: build/out/mod_osproxy.so
+
+$(MODULE): $(OBJECTS) $(OUT)/obj/flags
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(LINK) -o $@ $(OBJECTS) $(LIBS)
+
+$(OUT)/obj/%.o: mod_osproxy/%.c $(OUT)/obj/flags
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(call flags_of,$<) -MMD -MP -c -o $@ $<
+
+# Changes when the compiler, its flags or the list of files do: then everything is built again.
+$(OUT)/obj/flags: FORCE
+	@test -n "$(APXS)" || { echo "make: apxs was not found, so httpd's headers are missing;" \
+		"'build/setup.sh build' installs them" >&2; exit 1; }
+	@test -n "$(OBJECTS)" || { echo "make: mod_osproxy/ has no C files" >&2; exit 1; }
+	@mkdir -p $(@D)
+	@echo '$(CC) $(GLUE) $(PURE) $(LINK) $(LIBS) $(OBJECTS)' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+-include $(OBJECTS:.o=.d)
+
+# ---- run, install -------------------------------------------------------------------------------
+
+run: ## show it at work; BACKEND=http://… DOMAIN=…: your own farm
+	@build/setup.sh build run
+	@$(MAKE) --no-print-directory all
+	@exec build/run.sh
+
+install: all ## install and enable the module; DESTDIR is honoured
+	@APXS="$(APXS)" MODULE="$(MODULE)" build/install.sh install
+
+uninstall: ## undo what make install did
+	@APXS="$(APXS)" build/install.sh uninstall
+
+setup: ## install the packages that all of this needs
+	@build/setup.sh build run test bench
+
+# ---- test ---------------------------------------------------------------------------------------
+
+# In this order; each is a target of its own.
+STAGES := all clang check unit fuzz-replay farm install-test http
+
+test: ## everything that gates: a line per stage, a sum at the end
+	@build/setup.sh build test
+	@$(PYTHON) build/test.py $(STAGES)
+
+clang: ## build with clang as well, into build/out/clang
+	@$(MAKE) --no-print-directory CC=clang OUT=$(OUT)/clang all
+
+check: $(MODULE) ## do directives, messages, rules, docs, links, symbols agree?
+	@$(PYTHON) build/check_docs.py
+	@build/check_symbols.sh $(MODULE)
+
+unit: ## unit tests of the pure code, plain and under ASan and UBSan
+fuzz-replay: ## run the fuzz corpora as tests
+fuzz: ## look for new inputs with libFuzzer (FUZZ_SECONDS=30 per target)
+# Both files are included below; without them make says that they are missing.
+unit fuzz-replay fuzz: | test/unit/unit.mk test/fuzz/fuzz.mk
+-include test/unit/unit.mk test/fuzz/fuzz.mk
+
+farm: ## self test of the demo farm
+	@$(PYTHON) -m pytest -q test/farm
+
+http: $(MODULE) ## tests on real httpd, three MPMs (ARGS='-k keep_alive')
+	@$(PYTHON) -m pytest -q -n $(JOBS) test/http $(ARGS)
+JOBS ?= 4
+
+install-test: $(MODULE) ## install and uninstall, Debian's layout and RHEL's
+	@test/install/test_install.sh $(MODULE)
+
+lint: ## gcc, clang; cppcheck, clang-tidy, shellcheck if installed
+	@build/lint.sh $(SOURCES)
+
+# ---- measure ------------------------------------------------------------------------------------
+
+bench: $(MODULE) ## what the module costs: instructions and throughput
+	@build/setup.sh bench
+	@$(PYTHON) test/bench/bench.py $(ARGS)
+
+bench-gate: $(MODULE) ## instructions only; fails above the bar
+	@build/setup.sh bench
+	@$(PYTHON) test/bench/bench.py --gate $(ARGS)
+
+# ---- the rest -----------------------------------------------------------------------------------
+
+compile_commands: compile_commands.json ## compile_commands.json, for clangd and clang-tidy
+compile_commands.json: $(OUT)/obj/flags
+	@{ echo '['; comma=; $(foreach source,$(SOURCES),printf '%s{"directory": "%s", "file": "%s", "command": "%s"}' \
+		"$$comma" '$(CURDIR)' '$(source)' '$(CC) $(call flags_of,$(source)) -c $(source)'; comma=',';) \
+		echo ']'; } > $@
+
+clean: ## remove build/out and compile_commands.json
+	rm -rf build/out compile_commands.json
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: all run install uninstall setup test clang check unit fuzz-replay fuzz farm http install-test \
+	lint bench bench-gate compile_commands clean help FORCE
