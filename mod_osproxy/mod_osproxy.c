@@ -1,0 +1,110 @@
+/*
+ * mod_osproxy.c: the module record, and a table of contents: each line of register_hooks() is a
+ * room, in the order in which a request passes them.
+ */
+#include "http_core.h"
+
+#include "osproxy.h"
+#include "proxy_api.h"
+
+static int proxy_is_loaded(void)
+{
+    return proxy_hook_pre_request != NULL;
+}
+
+static int proxy_is_in_the_configuration(void)
+{
+    return ap_find_linked_module("mod_proxy.c") != NULL;
+}
+
+/* A start and a configtest stop here; a reload of a running server must go on, without us. */
+static int check_load_order(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)pconf;
+    (void)ptemp;
+    if (proxy_is_loaded()) {
+        return OK;
+    }
+    if (proxy_is_in_the_configuration()) {
+        ap_log_perror(APLOG_MARK, APLOG_CRIT, 0, plog,
+                      "OSP0001: mod_osproxy is loaded before mod_proxy; move the line 'LoadModule "
+                      "osproxy_module' below 'LoadModule proxy_module' (Debian: name its file so "
+                      "that it sorts after proxy.load)");
+    }
+    else {
+        ap_log_perror(APLOG_MARK, APLOG_CRIT, 0, plog,
+                      "OSP0002: mod_osproxy needs mod_proxy; add 'LoadModule proxy_module' above "
+                      "'LoadModule osproxy_module' (Debian: a2enmod proxy proxy_http)");
+    }
+    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ? !OK : OK;
+}
+
+static apr_hash_t *index_modules(apr_pool_t *p, const apr_array_header_t *modules)
+{
+    apr_hash_t *index = apr_hash_make(p);
+    int i;
+
+    for (i = 0; i < modules->nelts; i++) {
+        const osp_module *declared = &APR_ARRAY_IDX(modules, i, osp_module);
+        char *name = apr_pstrdup(p, declared->name);
+
+        ap_str_tolower(name); /* IIS does not tell /MyApp from /myapp */
+        apr_hash_set(index, name, APR_HASH_KEY_STRING, declared);
+    }
+    return index;
+}
+
+/* Before every rule's own post_config. */
+static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
+{
+    server_rec *s;
+    apr_status_t rv;
+
+    (void)plog;
+    for (s = main_server; s; s = s->next) {
+        osp_server_conf *conf = osp_server_conf_get(s);
+
+        conf->module_index = conf->modules ? index_modules(pconf, conf->modules) : NULL;
+    }
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK; /* the rehearsal before the start proper */
+    }
+    rv = osp_count_attach(ptemp, main_server);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server,
+                     "OSP0003: no shared memory for counters; rules work, nothing is counted");
+    }
+    return OK;
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    ap_hook_pre_config(check_load_order, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_FIRST);
+
+    osp_keep_alive_hooks(p);    /* the connection, before any request */
+    osp_no_cache_hooks(p);      /* quick handler: before mod_cache; fixups */
+    osp_domain_https_hooks(p);  /* header_parser: before credentials are asked for */
+    osp_client_hooks(p);        /* authorisation */
+    osp_path_unchanged_hooks(p);
+    osp_preserve_host_hooks(p);
+    if (proxy_is_loaded()) {
+        osp_route_hooks(p);     /* mod_proxy's pre_request: host, ports, https, path, headers */
+        osp_pinned_auth_hooks(p); /* the scheme handler, and the end of the connection */
+        osp_negotiate_hooks(p); /* the answer */
+    }
+    osp_status_hooks(p);
+}
+
+module AP_MODULE_DECLARE_DATA osproxy_module = {
+    STANDARD20_MODULE_STUFF,
+    osp_config_create_dir,
+    osp_config_merge_dir,
+    osp_config_create_server,
+    osp_config_merge_server,
+    osp_commands,
+    register_hooks,
+#if defined(AP_MODULE_FLAG_NONE)
+    AP_MODULE_FLAG_NONE
+#endif
+};

@@ -1,0 +1,238 @@
+/*
+ * osproxy.h: what the httpd glue shares: configuration, the per-request record, counters, reports.
+ * Pure code (parse/) includes none of it.
+ */
+#ifndef OSPROXY_H
+#define OSPROXY_H
+
+#include "apr_hash.h"
+#include "apr_network_io.h"
+#include "apr_tables.h"
+#include "httpd.h"
+#include "http_config.h"
+#include "http_log.h"
+#include "http_main.h"
+
+#include "parse/span.h"
+#include "proxy_api.h"
+#include "rule.h"
+
+#define OSP_VERSION "0.1.0"
+#define OSP_KEEP_ALIVE_FLOOR 30 /* seconds; the requirement's own figure */
+
+/* The one symbol that the shared object exports. */
+extern module AP_MODULE_DECLARE_DATA osproxy_module __attribute__((visibility("default")));
+APLOG_USE_MODULE(osproxy);
+
+/* ---- configuration (config.c) ------------------------------------------------------------- */
+
+enum osp_engine { OSP_ENGINE_UNSET, OSP_ENGINE_OFF, OSP_ENGINE_REPORT, OSP_ENGINE_ON };
+
+/* The kind of an OutSystems module. Unknown is treated as Reactive where strictness costs
+ * nothing, and only reported where it would refuse traffic. */
+enum osp_kind { OSP_KIND_UNKNOWN, OSP_KIND_REACTIVE, OSP_KIND_MOBILE, OSP_KIND_TRADITIONAL };
+
+typedef struct osp_module {
+    const char *name; /* as declared */
+    enum osp_kind kind;
+} osp_module;
+
+/* Per directory, so that httpd's own merging carries it through server, vhost and sections. */
+typedef struct osp_dir_conf {
+    enum osp_engine engine;
+    unsigned char set[OSP_RULE_COUNT];  /* 0: not written here or above, else 1 + enum osp_mode */
+    unsigned char mode[OSP_RULE_COUNT]; /* enum osp_mode in force: engine and rule together */
+    const char *reason[OSP_RULE_COUNT]; /* why a rule is off, or NULL */
+} osp_dir_conf;
+
+typedef struct osp_counters osp_counters;
+
+typedef struct osp_server_conf {
+    apr_array_header_t *internal; /* apr_ipsubnet_t *; NULL: not written, nobody is internal */
+    apr_array_header_t *domains;  /* const char *, lower case; NULL: ServerName */
+    apr_array_header_t *modules;  /* osp_module, in the order written */
+    int keep_alive;               /* seconds; 0: not written */
+    int pin_limit;                /* pinned connections per child; 0: not written */
+
+    /* worked out once, after the configuration is complete */
+    apr_hash_t *module_index;  /* lower-case name -> osp_module; NULL when none is declared */
+    osp_counters *counters;    /* this virtual host's row of the shared table */
+    ap_conf_vector_t *defaults_with_host; /* rules/preserve_host.c */
+    const char *https_host;    /* rules/domain_https.c: where to send plain http, or NULL */
+    unsigned is_tls:1;         /* SSLEngine on */
+    unsigned raised:1;         /* rules/keep_alive.c changed a time-out here */
+} osp_server_conf;
+
+extern const command_rec osp_commands[];
+void *osp_config_create_server(apr_pool_t *p, server_rec *s);
+void *osp_config_merge_server(apr_pool_t *p, void *base, void *add);
+void *osp_config_create_dir(apr_pool_t *p, char *dir);
+void *osp_config_merge_dir(apr_pool_t *p, void *base, void *add);
+
+static inline osp_server_conf *osp_server_conf_get(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &osproxy_module);
+}
+
+static inline const osp_dir_conf *osp_dir_conf_get(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &osproxy_module);
+}
+
+/* The mode of a rule outside every section of s. */
+static inline enum osp_mode osp_server_mode(const server_rec *s, enum osp_rule_id rule)
+{
+    const osp_dir_conf *dir = ap_get_module_config(s->lookup_defaults, &osproxy_module);
+
+    return (enum osp_mode)dir->mode[rule];
+}
+
+/* The mode of a rule for this request, as far as its sections are known by now. */
+static inline enum osp_mode osp_request_mode(const request_rec *r, enum osp_rule_id rule)
+{
+    return (enum osp_mode)osp_dir_conf_get(r)->mode[rule];
+}
+
+/* True when the engine is On or Report somewhere in s: outside its sections or in one of them. */
+int osp_engine_used(void);
+
+/* ---- the per-request record (request.c) ---------------------------------------------------- */
+
+typedef struct osp_request {
+    unsigned client_known:1;
+    unsigned internal:1;      /* client class, valid when client_known */
+    unsigned scheme_known:1;
+    unsigned https:1;         /* scheme as the client saw it, valid when scheme_known */
+    unsigned prepared:1;      /* rules that rewrite request headers have run */
+    unsigned routing:1;       /* pre_request is running from inside route.c */
+    unsigned proxied:1;       /* a back end was chosen: the answer may be its own */
+    unsigned module_known:1;
+    unsigned own_host:1;      /* Host is a name of the virtual host, valid when host_known */
+    unsigned host_known:1;
+    const osp_module *module; /* the declared module of the request path, or NULL */
+    struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
+} osp_request;
+
+/* The record of r, made at first use, in r->pool. */
+osp_request *osp_request_get(request_rec *r);
+
+/* The declared module that path (decoded or raw) belongs to, NULL when none is. */
+const osp_module *osp_module_find(const osp_server_conf *conf, const char *path);
+
+/* The declared module of the request's own path. */
+const osp_module *osp_request_module(request_rec *r);
+enum osp_kind osp_request_kind(request_rec *r);
+
+static inline int osp_kind_is_strict(enum osp_kind kind)
+{
+    return kind == OSP_KIND_REACTIVE || kind == OSP_KIND_MOBILE;
+}
+
+/* True when the client's address differs from the connection's: mod_remoteip trusts the hop. */
+static inline int osp_request_via_trusted_hop(const request_rec *r)
+{
+    return r->useragent_ip != r->connection->client_ip
+           && strcmp(r->useragent_ip, r->connection->client_ip) != 0;
+}
+
+/* True when the client used https, as seen by the connection or told by a trusted hop. */
+int osp_request_is_https(request_rec *r);
+
+/* True when r->hostname is a name of the virtual host or one of its OSProxyDomains. */
+int osp_request_host_is_own(request_rec *r);
+
+/* The request-target in origin form, byte for byte as the client sent it: for an absolute URI the
+ * part from its path on. Empty when there is none (OPTIONS *). */
+osp_span osp_request_target(const request_rec *r);
+
+/* ---- client class (client.c) --------------------------------------------------------------- */
+
+/* True when the client is one of OSProxyInternal: it may use Negotiate. */
+int osp_client_is_internal(request_rec *r);
+void osp_client_hooks(apr_pool_t *p);
+
+/* ---- counters and reports (count.c, report.c) ---------------------------------------------- */
+
+enum osp_event { OSP_ACTED, OSP_REPORTED, OSP_REFUSED, OSP_EVENT_COUNT };
+
+/* Attaches every virtual host to its row; in post_config, once per (re)start, in the parent.
+ * APR_SUCCESS or the error of the shared memory. */
+apr_status_t osp_count_attach(apr_pool_t *p, server_rec *main_server);
+
+/* Adds one. Safe in every thread and process, on any row, also NULL (counts nothing). */
+void osp_count(osp_counters *row, enum osp_rule_id rule, enum osp_event event);
+apr_uint64_t osp_count_read(const osp_counters *row, enum osp_rule_id rule, enum osp_event event);
+
+/* At most one caller a minute (of request time) gets 1 for a slot (0 to 3) of a rule: the one who
+ * logs at warning. */
+int osp_count_due(osp_counters *row, enum osp_rule_id rule, unsigned slot, apr_time_t now);
+
+static inline void osp_request_count(const request_rec *r, enum osp_rule_id rule,
+                                     enum osp_event event)
+{
+    osp_count(osp_server_conf_get(r->server)->counters, rule, event);
+}
+
+/* The log level of a recurring message: warning once a minute per virtual host, else debug. */
+int osp_report_level(const request_rec *r, enum osp_rule_id rule, unsigned slot);
+
+/* Logs a recurring message so. httpd's own macro evaluates the level twice. */
+#define OSP_REPORT(r, rule, slot, ...)                              \
+    do {                                                            \
+        int osp_level_ = osp_report_level((r), (rule), (slot));     \
+        ap_log_rerror(APLOG_MARK, osp_level_, 0, (r), __VA_ARGS__); \
+    } while (0)
+
+/* Refuses a request with a body of its own (plain text, one sentence, no markup) unless the
+ * administrator has an ErrorDocument for that status; counts it. Returns status. */
+int osp_refuse(request_rec *r, enum osp_rule_id rule, int status, const char *text);
+
+/* ---- running ordinary directives (settings.c) ---------------------------------------------- */
+
+/* Runs one directive into vector: as if written outside every section of s when that is
+ * s->lookup_defaults, else as if in a section. Returns NULL or httpd's error text. */
+const char *osp_settings_run(apr_pool_t *p, apr_pool_t *ptemp, server_rec *s,
+                             ap_conf_vector_t *vector, const char *directive, const char *args);
+
+/* The last value of a directive directly in s's own <VirtualHost>, or outside every section for
+ * the main server; NULL when it is not written there. */
+const char *osp_settings_written(const server_rec *s, const server_rec *main_server,
+                                 const char *directive);
+
+/* True when the directive is written anywhere, sections included. */
+int osp_settings_used(const char *directive);
+
+/* The server_rec that a connection to one of s's addresses starts with: the first virtual host
+ * listed for it. Calls fn for each. */
+void osp_settings_each_first_vhost(server_rec *s, server_rec *main_server,
+                                   void (*fn)(server_rec *first, void *baton), void *baton);
+
+/* ---- rules (rules/<word>.c) in the order of a request, and the rest ------------------------- */
+
+void osp_keep_alive_hooks(apr_pool_t *p);
+void osp_no_cache_hooks(apr_pool_t *p);
+void osp_domain_https_hooks(apr_pool_t *p);
+void osp_preserve_host_hooks(apr_pool_t *p);
+void osp_path_unchanged_hooks(apr_pool_t *p);
+void osp_negotiate_hooks(apr_pool_t *p);
+void osp_pinned_auth_hooks(apr_pool_t *p);
+void osp_route_hooks(apr_pool_t *p);
+void osp_status_hooks(apr_pool_t *p);
+
+/* What mod_proxy chose for a request. */
+typedef struct osp_route {
+    proxy_worker *worker;
+    proxy_balancer *balancer; /* or NULL */
+    char *url;                /* goes to the scheme handler; a step may replace it */
+} osp_route;
+
+/* Steps of route.c: run for each proxied request once its back end is chosen. OK, or the status to
+ * refuse with. */
+int osp_preserve_host_route(request_rec *r, osp_request *rec, osp_route *way);
+int osp_default_ports_route(request_rec *r, osp_request *rec, osp_route *way);
+int osp_domain_https_route(request_rec *r, osp_request *rec, osp_route *way);
+int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way);
+int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way);
+int osp_path_unchanged_route(request_rec *r, osp_request *rec, osp_route *way);
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * request.c: the per-request record: what several rules ask about a request, worked out once.
+ */
+#include "apr_lib.h"
+#include "apr_strings.h"
+#include "http_core.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "ap_mmn.h"
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 102)
+#include "http_ssl.h"
+#else
+#include "mod_ssl.h"
+#endif
+
+#include "osproxy.h"
+
+osp_request *osp_request_get(request_rec *r)
+{
+    osp_request *rec = ap_get_module_config(r->request_config, &osproxy_module);
+
+    if (!rec) {
+        rec = apr_pcalloc(r->pool, sizeof *rec);
+        ap_set_module_config(r->request_config, &osproxy_module, rec);
+    }
+    return rec;
+}
+
+/* The first segment as IIS reads it: a backslash separates too, a path parameter is no part. */
+const osp_module *osp_module_find(const osp_server_conf *conf, const char *path)
+{
+    char name[256];
+    apr_size_t n = 0;
+
+    if (!conf->module_index) {
+        return NULL;
+    }
+    while (*path == '/' || *path == '\\') {
+        path++;
+    }
+    for (; *path && *path != '/' && *path != '\\' && *path != '?' && *path != ';'; path++) {
+        if (n == sizeof name) {
+            return NULL;
+        }
+        name[n++] = osp_span_lower(*path);
+    }
+    return n ? apr_hash_get(conf->module_index, name, (apr_ssize_t)n) : NULL;
+}
+
+const osp_module *osp_request_module(request_rec *r)
+{
+    osp_request *rec = osp_request_get(r);
+
+    if (!rec->module_known) {
+        rec->module = osp_module_find(osp_server_conf_get(r->server), r->uri);
+        rec->module_known = 1;
+    }
+    return rec->module;
+}
+
+enum osp_kind osp_request_kind(request_rec *r)
+{
+    const osp_module *declared = osp_request_module(r);
+
+    return declared ? declared->kind : OSP_KIND_UNKNOWN;
+}
+
+static int connection_is_tls(conn_rec *c)
+{
+    conn_rec *client = c->master ? c->master : c;
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 102)
+    return ap_ssl_conn_is_ssl(client);
+#else
+    static APR_OPTIONAL_FN_TYPE(ssl_is_https) *is_https;
+
+    if (!is_https) {
+        is_https = APR_RETRIEVE_OPTIONAL_FN(ssl_is_https);
+    }
+    return is_https && is_https(client);
+#endif
+}
+
+/* What the hop says of the scheme: 1 https, 0 http, -1 nothing that can be believed. Hops append
+ * to a list, so the last element is the one that the trusted hop wrote. */
+static int scheme_from_hop(const request_rec *r)
+{
+    const char *value = apr_table_get(r->headers_in, "X-Forwarded-Proto");
+    const char *last;
+    apr_size_t n;
+
+    if (!value) {
+        return -1;
+    }
+    last = strrchr(value, ',');
+    last = last ? last + 1 : value;
+    last += strspn(last, " \t");
+    n = strcspn(last, " \t");
+    if (n == 5 && strncasecmp(last, "https", n) == 0) {
+        return 1;
+    }
+    return n == 4 && strncasecmp(last, "http", n) == 0 ? 0 : -1;
+}
+
+int osp_request_is_https(request_rec *r)
+{
+    osp_request *rec = osp_request_get(r);
+
+    if (!rec->scheme_known) {
+        int told = osp_request_via_trusted_hop(r) ? scheme_from_hop(r) : -1;
+
+        rec->https = (told >= 0 ? told : connection_is_tls(r->connection)) ? 1 : 0;
+        rec->scheme_known = 1;
+    }
+    return rec->https;
+}
+
+static int matches_any(const apr_array_header_t *names, const char *host, int wild)
+{
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+
+        if (name && (wild ? ap_strcasecmp_match(host, name) == 0 : strcasecmp(host, name) == 0)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int osp_request_host_is_own(request_rec *r)
+{
+    osp_request *rec = osp_request_get(r);
+    const server_rec *s = r->server;
+
+    if (!rec->host_known) {
+        rec->own_host = r->hostname
+                        && (strcasecmp(r->hostname, s->server_hostname) == 0
+                            || matches_any(s->names, r->hostname, 0)
+                            || matches_any(s->wild_names, r->hostname, 1)
+                            || matches_any(osp_server_conf_get(s)->domains, r->hostname, 0));
+        rec->host_known = 1;
+    }
+    return rec->own_host;
+}
+
+osp_span osp_request_target(const request_rec *r)
+{
+    const char *target = r->unparsed_uri ? r->unparsed_uri : "";
+
+    if (*target != '/') {
+        const char *authority = strstr(target, "://");
+
+        target = authority ? strchr(authority + 3, '/') : NULL;
+    }
+    return osp_span_of(target ? target : "");
+}
