@@ -32,9 +32,12 @@ krb5-user             | krb5-workstation      | test
 python3-gssapi        | python3-gssapi        | test
 python3-h2            | python3-h2            | test
 nghttp2-client        | nghttp2               | test
+chromium              | chromium              | test
+-                     | libasan               | test
+-                     | libubsan              | test
 clang                 | clang                 | test
 libclang-rt-dev       | compiler-rt           | test
-valgrind              | valgrind              | bench
+valgrind              | valgrind              | test bench
 wrk                   | wrk                   | bench
 '
 
