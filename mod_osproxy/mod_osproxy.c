@@ -93,6 +93,7 @@ static void register_hooks(apr_pool_t *p)
         osp_pinned_auth_hooks(p); /* the scheme handler, and the end of the connection */
         osp_negotiate_hooks(p); /* the answer */
     }
+    osp_count_hooks(p);
     osp_status_hooks(p);
 }
 

@@ -13,6 +13,7 @@
 #include "http_log.h"
 #include "http_main.h"
 
+#include "parse/credentials.h"
 #include "parse/span.h"
 #include "proxy_api.h"
 #include "rule.h"
@@ -37,6 +38,18 @@ typedef struct osp_module {
     enum osp_kind kind;
 } osp_module;
 
+/* What the connections from an address carry. */
+enum osp_hop {
+    OSP_HOP_DEDICATED, /* one client each */
+    OSP_HOP_SHARED,    /* perhaps several: a sign-in is good for one request */
+    OSP_HOP_REFUSED    /* nobody signs in */
+};
+
+typedef struct osp_hop_rule {
+    apr_ipsubnet_t *network;
+    enum osp_hop hop;
+} osp_hop_rule;
+
 /* Per directory, so that httpd's own merging carries it through server, vhost and sections. */
 typedef struct osp_dir_conf {
     enum osp_engine engine;
@@ -51,6 +64,7 @@ typedef struct osp_server_conf {
     apr_array_header_t *internal; /* apr_ipsubnet_t *; NULL: not written, nobody is internal */
     apr_array_header_t *domains;  /* const char *, lower case; NULL: ServerName */
     apr_array_header_t *modules;  /* osp_module, in the order written */
+    apr_array_header_t *hops;     /* osp_hop_rule, the first that fits counts; NULL: not written */
     int keep_alive;               /* seconds; 0: not written */
     int pin_limit;                /* pinned connections per child; 0: not written */
 
@@ -109,8 +123,13 @@ typedef struct osp_request {
     unsigned module_known:1;
     unsigned own_host:1;      /* Host is a name of the virtual host, valid when host_known */
     unsigned host_known:1;
+    unsigned pin_lost:1;      /* the client was signed in to a server that is gone */
+    unsigned pin_needed:1;    /* must go by a pin or not at all */
+    unsigned carried:1;       /* goes by a pin right now */
     const osp_module *module; /* the declared module of the request path, or NULL */
     struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
+    enum osp_credentials_kind credentials; /* of Windows authentication; set by its rule */
+    const char *auth_scheme;  /* theirs, or NULL */
 } osp_request;
 
 /* The record of r, made at first use, in r->pool. */
@@ -163,7 +182,7 @@ apr_status_t osp_count_attach(apr_pool_t *p, server_rec *main_server);
 void osp_count(osp_counters *row, enum osp_rule_id rule, enum osp_event event);
 apr_uint64_t osp_count_read(const osp_counters *row, enum osp_rule_id rule, enum osp_event event);
 
-/* At most one caller a minute (of request time) gets 1 for a slot (0 to 3) of a rule: the one who
+/* At most one caller a minute (of request time) gets 1 for a slot (0 to 7) of a rule: the one who
  * logs at warning. */
 int osp_count_due(osp_counters *row, enum osp_rule_id rule, unsigned slot, apr_time_t now);
 
@@ -216,6 +235,7 @@ void osp_preserve_host_hooks(apr_pool_t *p);
 void osp_path_unchanged_hooks(apr_pool_t *p);
 void osp_negotiate_hooks(apr_pool_t *p);
 void osp_pinned_auth_hooks(apr_pool_t *p);
+void osp_count_hooks(apr_pool_t *p);
 void osp_route_hooks(apr_pool_t *p);
 void osp_status_hooks(apr_pool_t *p);
 
@@ -232,6 +252,7 @@ int osp_preserve_host_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_default_ports_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_domain_https_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way);
+int osp_pinned_auth_member(request_rec *r, osp_request *rec, osp_route *way);
 int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_path_unchanged_route(request_rec *r, osp_request *rec, osp_route *way);
 

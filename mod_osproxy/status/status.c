@@ -7,6 +7,7 @@
 #include "http_protocol.h"
 
 #include "osproxy.h"
+#include "pin.h"
 
 static const char *const event_names[OSP_EVENT_COUNT] = {"acted", "reported", "refused"};
 
@@ -72,13 +73,27 @@ static void json_rule(request_rec *r, const server_rec *s, enum osp_rule_id id)
     ap_rputs("}", r);
 }
 
+static void json_pins(request_rec *r)
+{
+    int event;
+
+    ap_rprintf(r, "\"pins\":{\"open\":%u", osp_count_pins_read_open());
+    for (event = 0; event < OSP_PIN_EVENT_COUNT; event++) {
+        ap_rprintf(r, ",\"%s\":%" APR_UINT64_T_FMT, osp_pin_event_name((enum osp_pin_event)event),
+                   osp_count_pin_read((enum osp_pin_event)event));
+    }
+    ap_rputs("}", r);
+}
+
 static void send_json(request_rec *r)
 {
     const server_rec *s;
     int id;
 
     ap_set_content_type(r, "application/json");
-    ap_rprintf(r, "{\"osproxy\":\"" OSP_VERSION "\",\"schema\":1,\"vhosts\":[");
+    ap_rprintf(r, "{\"osproxy\":\"" OSP_VERSION "\",\"schema\":1,\n");
+    json_pins(r);
+    ap_rputs(",\n\"vhosts\":[", r);
     for (s = ap_server_conf; s; s = s->next) {
         ap_rprintf(r, "%s\n  {\"name\":%s,\"port\":%d,\"file\":%s,\"line\":%u,\"engine\":\"%s\","
                    "\"rules\":{", s == ap_server_conf ? "" : ",",
@@ -107,6 +122,21 @@ static void html_rule(request_rec *r, const server_rec *s, enum osp_rule_id id)
                    osp_count_read(osp_server_conf_get(s)->counters, id, (enum osp_event)event));
     }
     ap_rputs("</tr>\n", r);
+}
+
+static void html_pins(request_rec *r)
+{
+    int event;
+
+    ap_rprintf(r, "<h2>Windows authentication</h2>\n<table><tr><th scope=\"row\">clients with a "
+               "connection of their own</th><td class=\"n\">%u</td></tr>\n",
+               osp_count_pins_read_open());
+    for (event = 0; event < OSP_PIN_EVENT_COUNT; event++) {
+        ap_rprintf(r, "<tr><th scope=\"row\">%s</th><td class=\"n\">%" APR_UINT64_T_FMT
+                   "</td></tr>\n", osp_pin_event_title((enum osp_pin_event)event),
+                   osp_count_pin_read((enum osp_pin_event)event));
+    }
+    ap_rputs("</table>\n", r);
 }
 
 static void send_html(request_rec *r)
@@ -140,6 +170,7 @@ static void send_html(request_rec *r)
         }
         ap_rputs("</table>\n", r);
     }
+    html_pins(r);
     ap_rputs("</body></html>\n", r);
 }
 
