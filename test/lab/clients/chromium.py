@@ -37,6 +37,7 @@ class Page:
     status: int = 0             # of the answer that is shown
     protocol: str = ""          # "h2" or "http/1.1"
     prompts: list = field(default_factory=list)     # schemes that a password was asked for
+    fetched: list = field(default_factory=list)     # texts that the page then fetched, all at once
 
     @property
     def user(self):
@@ -91,9 +92,10 @@ class Chromium:
         self._log.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def pages(self, *targets, secure=False, password_of=None, limit=60):
+    def pages(self, *targets, secure=False, password_of=None, also=(), limit=60):
         """The pages of these targets, one after the other in one profile. password_of: the user
-        whose name and password are given at the prompt; None cancels it."""
+        whose name and password are given at the prompt; None cancels it. also: what the last page
+        fetches."""
         context = self._call("Target.createBrowserContext")["browserContextId"]
         target = self._call("Target.createTarget", url="about:blank",
                             browserContextId=context)["targetId"]
@@ -102,6 +104,12 @@ class Chromium:
             self._call(method, session=session)
         self._call("Fetch.enable", session=session, handleAuthRequests=True)
         seen = [self._load(session, target, secure, password_of, limit) for target in targets]
+        if also:
+            self._call("Fetch.disable", session=session)
+            code = f"Promise.all({json.dumps(also)}.map(t => fetch(t).then(r => r.text())))"
+            done = self._call("Runtime.evaluate", session=session, expression=code,
+                              awaitPromise=True, returnByValue=True)
+            seen[-1].fetched = done["result"].get("value", [])
         self._call("Target.disposeBrowserContext", browserContextId=context)
         return seen
 
