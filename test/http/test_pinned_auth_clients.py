@@ -67,10 +67,11 @@ def test_curl_over_http2_is_sent_back_to_http11(front, lab, mpm, how):
     assert answer.versions[-1] == "HTTP/1.1"
 
 
-def test_curl_over_http2_that_does_not_know_the_scheme(front, lab, mpm):
-    """--anyauth: it learns from the answer that it may use NTLM, over HTTP/2."""
+def test_curl_over_http2_that_does_not_know_the_scheme(own_front, lab, mpm):
+    """--anyauth: it learns from the answer that it may use NTLM, having asked over HTTP/2."""
     if mpm == "prefork":
         return
+    front = own_front(proxy_pass("/real/", lab.backends[0].url()), head="OSProxyEngine On\n")
     answer = curl(front.secure_front, lab, PAGE, options=[
         "--http2", "--anyauth", "--user", f"LAB\\user05:{lab.password('user05')}"])
     assert answer.code == 0, answer.errors
