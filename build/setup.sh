@@ -36,6 +36,7 @@ clang                 | clang                 | test
 libclang-rt-dev       | compiler-rt           | test
 valgrind              | valgrind              | bench
 wrk                   | wrk                   | bench
+haproxy               | haproxy               | bench
 '
 
 say() { echo "setup: $*" >&2; }
