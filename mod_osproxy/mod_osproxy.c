@@ -111,6 +111,7 @@ static void register_hooks(apr_pool_t *p)
     if (proxy_is_loaded()) {
         osp_route_hooks(p);     /* mod_proxy's pre_request: host, ports, https, path, headers */
         osp_pinned_auth_hooks(p); /* the scheme handler, and the end of the connection */
+        osp_forwarded_proto_hooks(p); /* once more, when mod_proxy builds the head */
         osp_negotiate_hooks(p); /* the answer */
     }
     osp_status_hooks(p);

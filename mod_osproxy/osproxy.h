@@ -110,6 +110,7 @@ typedef struct osp_request {
     unsigned own_host:1;      /* Host is a name of the virtual host, valid when host_known */
     unsigned host_known:1;
     const osp_module *module; /* the declared module of the request path, or NULL */
+    const char *told_proto;   /* rules/forwarded_proto.c: what the back end is told, or NULL */
     struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
 } osp_request;
 
@@ -128,15 +129,16 @@ static inline int osp_kind_is_strict(enum osp_kind kind)
     return kind == OSP_KIND_REACTIVE || kind == OSP_KIND_MOBILE;
 }
 
-/* True when the client's address differs from the connection's: mod_remoteip trusts the hop. */
-static inline int osp_request_via_trusted_hop(const request_rec *r)
-{
-    return r->useragent_ip != r->connection->client_ip
-           && strcmp(r->useragent_ip, r->connection->client_ip) != 0;
-}
+/* True when the client's address differs from the connection's, because mod_remoteip took it from a
+ * header field of a hop that it trusts. False when the PROXY protocol told it: a hop that passes
+ * bytes on has written none of the header fields. */
+int osp_request_via_trusted_hop(const request_rec *r);
 
 /* True when the client used https, as seen by the connection or told by a trusted hop. */
 int osp_request_is_https(request_rec *r);
+
+/* True when a trusted hop does not say which scheme the client used. */
+int osp_request_scheme_is_untold(const request_rec *r);
 
 /* True when r->hostname is a name of the virtual host or one of its OSProxyDomains. */
 int osp_request_host_is_own(request_rec *r);
@@ -214,6 +216,7 @@ void osp_no_cache_hooks(apr_pool_t *p);
 void osp_domain_https_hooks(apr_pool_t *p);
 void osp_preserve_host_hooks(apr_pool_t *p);
 void osp_path_unchanged_hooks(apr_pool_t *p);
+void osp_forwarded_proto_hooks(apr_pool_t *p);
 void osp_negotiate_hooks(apr_pool_t *p);
 void osp_pinned_auth_hooks(apr_pool_t *p);
 void osp_route_hooks(apr_pool_t *p);

@@ -7,9 +7,14 @@
  * X-Forwarded-Proto, -Host and -Server stand. X-Forwarded-For never stands: what mod_remoteip left
  * in it is what nobody trusted; mod_proxy writes the client's address, without a port.
  */
+#include "apr_hooks.h"
 #include "apr_lib.h"
+#include "apr_optional_hooks.h"
 
 #include "osproxy.h"
+#include "proxy_api.h"
+
+#define NAME "X-Forwarded-Proto"
 
 /* Header names as ASP.NET compares them in server variables, where '_' stands for '-'. */
 static int is_name(const char *header, const char *name)
@@ -97,11 +102,32 @@ int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way)
                       r->useragent_ip, mode == OSP_ENFORCE ? "dropped" : "would be dropped");
     }
     if (mode == OSP_ENFORCE) {
-        apr_table_addn(r->headers_in, "X-Forwarded-Proto", proto);
+        rec->told_proto = proto;
+        apr_table_addn(r->headers_in, NAME, proto);
         osp_request_count(r, OSP_RULE_FORWARDED_PROTO, OSP_ACTED);
     }
     else {
         osp_request_count(r, OSP_RULE_FORWARDED_PROTO, OSP_REPORTED);
     }
     return OK;
+}
+
+/* mod_proxy drops the fields that the client's Connection field names, ours with them: whoever
+ * writes `Connection: X-Forwarded-Proto` shall not leave the back end without it. */
+static int write_again(request_rec *r)
+{
+    const char *proto = osp_request_get(r)->told_proto;
+
+    if (proto && !apr_table_get(r->headers_in, NAME)) {
+        apr_table_addn(r->headers_in, NAME, proto);
+    }
+    return OK;
+}
+
+void osp_forwarded_proto_hooks(apr_pool_t *p)
+{
+    (void)p;
+    /* mod_proxy runs it when it has dropped what it drops; mod_proxy_http2 neither drops nor runs.
+     * An optional hook: there is no exported function to register it with. */
+    APR_OPTIONAL_HOOK(proxy, fixups, write_again, NULL, NULL, APR_HOOK_MIDDLE);
 }
