@@ -206,7 +206,7 @@ static const char *add_internal(cmd_parms *cmd, void *dir, const char *arg)
     if (mask) {
         *mask++ = '\0';
     }
-    if (mask && strcmp(mask, "0") == 0) {
+    if (mask && *mask && !mask[strspn(mask, "0.")]) {
         return apr_psprintf(cmd->pool, "OSProxyInternal: '%s' would make every client internal; "
                             "to offer everyone Negotiate, write OSProxyRule negotiate off "
                             "\"reason\"", arg);

@@ -58,6 +58,7 @@ static int part_servers(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
+/* A later declaration wins, but one that names no kind takes none away. */
 static apr_hash_t *index_modules(apr_pool_t *p, const apr_array_header_t *modules)
 {
     apr_hash_t *index = apr_hash_make(p);
@@ -68,6 +69,10 @@ static apr_hash_t *index_modules(apr_pool_t *p, const apr_array_header_t *module
         char *name = apr_pstrdup(p, declared->name);
 
         ap_str_tolower(name); /* IIS does not tell /MyApp from /myapp */
+        if (declared->kind == OSP_KIND_UNKNOWN
+            && apr_hash_get(index, name, APR_HASH_KEY_STRING)) {
+            continue;
+        }
         apr_hash_set(index, name, APR_HASH_KEY_STRING, declared);
     }
     return index;

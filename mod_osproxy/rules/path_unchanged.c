@@ -49,6 +49,14 @@ static char *path_of(char *url)
     return authority ? strchr(authority + 3, '/') : NULL;
 }
 
+/* A failover makes another attempt of the same request. */
+static void count_once(request_rec *r, enum osp_event event)
+{
+    if (!osp_request_get(r)->prepared) {
+        osp_request_count(r, OSP_RULE_PATH_UNCHANGED, event);
+    }
+}
+
 static int refuse_dots(request_rec *r, enum osp_mode mode)
 {
     OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 0,
@@ -59,7 +67,7 @@ static int refuse_dots(request_rec *r, enum osp_mode mode)
         return osp_refuse(r, OSP_RULE_PATH_UNCHANGED, HTTP_BAD_REQUEST,
                           "The path of this request contains dot segments.");
     }
-    osp_request_count(r, OSP_RULE_PATH_UNCHANGED, OSP_REPORTED);
+    count_once(r, OSP_REPORTED);
     return OK;
 }
 
@@ -83,7 +91,7 @@ static int judge_change(request_rec *r, enum osp_mode mode, const char *sent)
                           "module, which cannot work. The administrator must map the module under "
                           "its own path.");
     }
-    osp_request_count(r, OSP_RULE_PATH_UNCHANGED, OSP_REPORTED);
+    count_once(r, OSP_REPORTED);
     OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 2,
                    "OSP0503: [path-unchanged] the mapping turns this path into '%s', which only "
                   "Traditional modules bear; declare them with OSProxyModule <Name> traditional",
@@ -97,7 +105,7 @@ static void put_back(request_rec *r, enum osp_mode mode, osp_span target, osp_ro
     size_t path_length = osp_path_length(target);
 
     if (mode != OSP_ENFORCE) {
-        osp_request_count(r, OSP_RULE_PATH_UNCHANGED, OSP_REPORTED);
+        count_once(r, OSP_REPORTED);
         OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 3,
                    "OSP0505: [path-unchanged] the back end receives '%s', not the bytes of the "
                       "request line; they would be sent", sent);
@@ -109,7 +117,7 @@ static void put_back(request_rec *r, enum osp_mode mode, osp_span target, osp_ro
     }
     way->url = apr_psprintf(r->pool, "%.*s%.*s%s", (int)(sent - way->url), way->url, (int)path_length,
                         target.p, query);
-    osp_request_count(r, OSP_RULE_PATH_UNCHANGED, OSP_ACTED);
+    count_once(r, OSP_ACTED);
 }
 
 /* The request line that counts: the client's own, before httpd redirected internally. NULL when

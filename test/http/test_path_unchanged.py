@@ -127,10 +127,12 @@ def test_bodies_and_answers_are_not_touched(front, backend):
 
 
 def test_after_a_failover_the_bytes_are_still_right(front, backend):
-    front.allow_log("AH0")          # one member of the balancer does not exist
+    front.allow_log("AH0|OSP0701")  # one member of the balancer does not exist
     for _ in range(4):
-        seen = received(front, backend, ["/failover/%7E//a%2Fb"])
+        with front.counting("path-unchanged") as path, front.counting("default-ports") as port:
+            seen = received(front, backend, ["/failover/%7E//a%2Fb"], host="apps.example.com:81")
         assert list(seen.values()) == ["/failover/%7E//a%2Fb"]
+        assert (path.acted, port.reported) == (1, 1)
         assert backend.requests[-1].all("X-Forwarded-Proto") == ["http"]
 
 
