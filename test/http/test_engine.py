@@ -274,5 +274,6 @@ def test_the_status_page_is_for_reading(levels):
     with Connection(levels.control) as connection:
         answer = connection.request("/osproxy-status", host="control.example.com")
     assert answer.status == 200 and "html" in answer.get("Content-Type")
-    for word in ("preserve-host", "inherits.example.com", "for all sites"):
+    for word in ("preserve-host", "inherits.example.com:80", "for all sites",
+                 "front.example.com, outside virtual hosts"):
         assert word in answer.text
