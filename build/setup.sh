@@ -34,6 +34,8 @@ python3-h2            | python3-h2            | test
 nghttp2-client        | nghttp2               | test
 clang                 | clang                 | test
 libclang-rt-dev       | compiler-rt           | test
+-                     | libasan               | test
+-                     | libubsan              | test
 valgrind              | valgrind              | bench
 wrk                   | wrk                   | bench
 '

@@ -61,6 +61,7 @@ typedef struct osp_server_conf {
     const char *https_host;    /* rules/domain_https.c: where to send plain http, or NULL */
     unsigned is_tls:1;         /* SSLEngine on */
     unsigned raised:1;         /* rules/keep_alive.c changed a time-out here */
+    unsigned no_encoded_slash:1; /* rules/path_unchanged.c: AllowEncodedSlashes Off is written */
 } osp_server_conf;
 
 extern const command_rec osp_commands[];
@@ -110,12 +111,19 @@ typedef struct osp_request {
     unsigned own_host:1;      /* Host is a name of the virtual host, valid when host_known */
     unsigned host_known:1;
     const osp_module *module; /* the declared module of the request path, or NULL */
-    const char *told_proto;   /* rules/forwarded_proto.c: what the back end is told, or NULL */
+    const char *told_proto;   /* rules/forwarded_proto.c: to be written once more, or NULL */
     struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
 } osp_request;
 
+osp_request *osp_request_make(request_rec *r);
+
 /* The record of r, made at first use, in r->pool. */
-osp_request *osp_request_get(request_rec *r);
+static inline osp_request *osp_request_get(request_rec *r)
+{
+    osp_request *rec = ap_get_module_config(r->request_config, &osproxy_module);
+
+    return rec ? rec : osp_request_make(r);
+}
 
 /* The declared module that path (decoded or raw) belongs to, NULL when none is. */
 const osp_module *osp_module_find(const osp_server_conf *conf, const char *path);

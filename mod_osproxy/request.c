@@ -15,14 +15,11 @@
 
 #include "osproxy.h"
 
-osp_request *osp_request_get(request_rec *r)
+osp_request *osp_request_make(request_rec *r)
 {
-    osp_request *rec = ap_get_module_config(r->request_config, &osproxy_module);
+    osp_request *rec = apr_pcalloc(r->pool, sizeof *rec);
 
-    if (!rec) {
-        rec = apr_pcalloc(r->pool, sizeof *rec);
-        ap_set_module_config(r->request_config, &osproxy_module, rec);
-    }
+    ap_set_module_config(r->request_config, &osproxy_module, rec);
     return rec;
 }
 

@@ -5,8 +5,8 @@
  * do not survive. Where the mapping keeps the path, this rule puts the bytes of the request line
  * (RFC 9112 section 3.2.1) back in place of mod_proxy's. The back end was chosen, and access rules
  * were applied, by the normalised path; so a path that httpd and IIS would resolve differently is
- * refused: IIS takes %2f, \ and %5c for slashes and resolves the dot segments behind them. A
- * backslash without dots is read as IIS reads it before httpd applies its access rules.
+ * refused: IIS takes %2f, \ and %5c for slashes and resolves the dot segments behind them. Without
+ * dots they are read as slashes before httpd applies its access rules.
  */
 #include "apr_strings.h"
 #include "http_core.h"
@@ -15,28 +15,19 @@
 #include "osproxy.h"
 #include "parse/path.h"
 
-/* Paths with %2F are answered 404 by httpd's default. `On` and not `NoDecode`: access rules then
- * see the slash that IIS sees, and the wire still carries %2F. A written Off stands. */
-static int allow_encoded_slashes(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                                 server_rec *main_server)
+/* A written Off stands: it forbids %2F. */
+static int note_encoded_slashes(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                                server_rec *main_server)
 {
     server_rec *s;
 
+    (void)pconf;
     (void)plog;
+    (void)ptemp;
     for (s = main_server; s; s = s->next) {
         const char *written = osp_settings_written(s, main_server, "AllowEncodedSlashes");
-        const char *error;
 
-        if (osp_server_mode(s, OSP_RULE_PATH_UNCHANGED) != OSP_ENFORCE
-            || (written && strcasecmp(written, "off") == 0)) {
-            continue;
-        }
-        error = osp_settings_run(pconf, ptemp, s, s->lookup_defaults, "AllowEncodedSlashes", "On");
-        if (error) {
-            ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
-                         "OSP0504: [path-unchanged] AllowEncodedSlashes On could not be set: %s",
-                         error);
-        }
+        osp_server_conf_get(s)->no_encoded_slash = written && strcasecmp(written, "off") == 0;
     }
     return OK;
 }
@@ -173,15 +164,16 @@ int osp_path_unchanged_route(request_rec *r, osp_request *rec, osp_route *way)
     return OK;
 }
 
-/* Writes the path as IIS reads it, where a backslash is a slash, also as %5C. In place: it never
- * grows. Percent-encoding is otherwise left to httpd. */
-static void slash_backslashes(char *path)
+/* Writes the path with the slashes that IIS sees: a backslash, %5C and, when encoded is set, %2F are
+ * slashes. In place: it never grows. Percent-encoding is otherwise left to httpd. */
+static void write_slashes(char *path, int encoded)
 {
     char *from = path + strcspn(path, "\\%");
     char *to = from;
 
     for (; *from; from++) {
-        if (*from == '%' && from[1] == '5' && (from[2] | 0x20) == 'c') {
+        if (*from == '%' && ((from[1] == '5' && (from[2] | 0x20) == 'c')
+                             || (encoded && from[1] == '2' && (from[2] | 0x20) == 'f'))) {
             from += 2;
             *to++ = '/';
         }
@@ -192,13 +184,14 @@ static void slash_backslashes(char *path)
     *to = '\0';
 }
 
-/* Before anything looks at the path: <Location "/ServiceCenter"> shall see /ServiceCenter\x too.
- * Sections are not known yet, so the mode outside of them counts. */
+/* Before anything looks at the path: <Location "/ServiceCenter"> shall see /ServiceCenter\x too,
+ * and httpd, which answers %2F with 404, shall not. Sections are not known yet, so the mode outside
+ * of them counts. */
 static int read_as_iis(request_rec *r)
 {
     if (r->parsed_uri.path && !r->main && !r->prev
         && osp_server_mode(r->server, OSP_RULE_PATH_UNCHANGED) == OSP_ENFORCE) {
-        slash_backslashes(r->parsed_uri.path);
+        write_slashes(r->parsed_uri.path, !osp_server_conf_get(r->server)->no_encoded_slash);
         r->uri = r->parsed_uri.path;
     }
     return DECLINED;
@@ -209,6 +202,6 @@ void osp_path_unchanged_hooks(apr_pool_t *p)
     (void)p;
     /* mod_remoteip and the like do not care for the path; whatever does comes after. */
     ap_hook_post_read_request(read_as_iis, NULL, NULL, APR_HOOK_FIRST);
-    /* In check_config, so that the first request after a reload finds it too. */
-    ap_hook_check_config(allow_encoded_slashes, NULL, NULL, APR_HOOK_MIDDLE);
+    /* The tree of directives is there, before and after a reload. */
+    ap_hook_check_config(note_encoded_slashes, NULL, NULL, APR_HOOK_MIDDLE);
 }
