@@ -142,8 +142,9 @@ static int header_parser(request_rec *r)
     enum osp_mode mode = osp_request_mode(r, OSP_RULE_DOMAIN_HTTPS);
     const char *host;
 
-    if (mode == OSP_OFF || r->prev || !osp_kind_is_strict(osp_request_kind(r))
-        || osp_request_is_https(r)) {
+    /* The scheme first: it is needed later anyway, the kind of an https request mostly is not. */
+    if (mode == OSP_OFF || r->prev || osp_request_is_https(r)
+        || !osp_kind_is_strict(osp_request_kind(r))) {
         return DECLINED;
     }
     if (osp_request_scheme_is_untold(r)) {

@@ -35,9 +35,10 @@ static int note_encoded_slashes(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t 
 /* The path and query in a URL: what follows the authority. */
 static char *path_of(char *url)
 {
-    char *authority = strstr(url, "://");
+    char *scheme_end = strchr(url, ':');
 
-    return authority ? strchr(authority + 3, '/') : NULL;
+    return scheme_end && scheme_end[1] == '/' && scheme_end[2] == '/' ? strchr(scheme_end + 3, '/')
+                                                                      : NULL;
 }
 
 /* A failover makes another attempt of the same request. */
