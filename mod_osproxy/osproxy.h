@@ -193,8 +193,8 @@ int osp_report_level(const request_rec *r, enum osp_rule_id rule, unsigned slot)
         ap_log_rerror(APLOG_MARK, osp_level_, 0, (r), __VA_ARGS__); \
     } while (0)
 
-/* Refuses a request with a body of its own (plain text, one sentence, no markup) unless the
- * administrator has an ErrorDocument for that status; counts it. Returns status. */
+/* Refuses a request, counts it and returns status. The client gets a page with text, a sentence or
+ * two without markup, unless the administrator has an ErrorDocument for that status. */
 int osp_refuse(request_rec *r, enum osp_rule_id rule, int status, const char *text);
 
 /* ---- running ordinary directives (settings.c) ---------------------------------------------- */

@@ -12,7 +12,8 @@
 
 typedef int (*route_step)(request_rec *r, osp_request *rec, osp_route *way);
 
-/* In this order: what refuses comes before what changes, and a connection is pinned to what the path ended in. */
+/* In this order: what refuses comes before what changes, and a connection is pinned to what the path
+ * ended in. */
 static const route_step steps[] = {
     osp_preserve_host_route,
     osp_default_ports_route,

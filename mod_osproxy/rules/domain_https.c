@@ -164,13 +164,13 @@ static int header_parser(request_rec *r)
     if (host) {
         OSP_REPORT(r, OSP_RULE_DOMAIN_HTTPS, 0,
                    "OSP0801: [domain-https] plain http for a Reactive or Mobile module: would "
-                      "be sent to https://%s", host);
+                   "be sent to https://%s", host);
     }
     else {
         OSP_REPORT(r, OSP_RULE_DOMAIN_HTTPS, 1,
                    "OSP0802: [domain-https] plain http for a Reactive or Mobile module, and no "
-                      "virtual host serves https on port 443 under '%s'",
-                      r->hostname ? r->hostname : r->server->server_hostname);
+                   "virtual host serves https on port 443 under '%s'",
+                   r->hostname ? r->hostname : r->server->server_hostname);
     }
     return DECLINED;
 }

@@ -52,9 +52,9 @@ static void count_once(request_rec *r, enum osp_event event)
 static int refuse_dots(request_rec *r, enum osp_mode mode)
 {
     OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 0,
-                   "OSP0501: [path-unchanged] dot segments in the path of the request line could "
-                  "lead around access rules: %s", mode == OSP_ENFORCE ? "refused"
-                                                                      : "would be refused");
+               "OSP0501: [path-unchanged] dot segments in the path of the request line could "
+               "lead around access rules: %s",
+               mode == OSP_ENFORCE ? "refused" : "would be refused");
     if (mode == OSP_ENFORCE) {
         return osp_refuse(r, OSP_RULE_PATH_UNCHANGED, HTTP_BAD_REQUEST,
                           "The path of this request contains dot segments.");
@@ -74,20 +74,25 @@ static int judge_change(request_rec *r, enum osp_mode mode, const char *sent)
     if (!strict && (asked_kind == OSP_KIND_TRADITIONAL || sent_kind == OSP_KIND_TRADITIONAL)) {
         return OK;
     }
-    if (strict && mode == OSP_ENFORCE) {
+    if (strict) {
         OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 1,
                    "OSP0502: [path-unchanged] the mapping turns the path of a Reactive or "
-                      "Mobile module into '%s': refused; map the module under its own path", sent);
+                   "Mobile module into '%s': %s; map the module under its own path", sent,
+                   mode == OSP_ENFORCE ? "refused" : "would be refused");
+    }
+    if (strict && mode == OSP_ENFORCE) {
         return osp_refuse(r, OSP_RULE_PATH_UNCHANGED, HTTP_INTERNAL_SERVER_ERROR,
                           "This proxy is configured to change the path of a Reactive or Mobile "
                           "module, which cannot work. The administrator must map the module under "
                           "its own path.");
     }
     count_once(r, OSP_REPORTED);
-    OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 2,
+    if (!strict) {
+        OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 2,
                    "OSP0503: [path-unchanged] the mapping turns this path into '%s', which only "
-                  "Traditional modules bear; declare them with OSProxyModule <Name> traditional",
-                  sent);
+                   "Traditional modules bear; declare them with OSProxyModule <Name> traditional",
+                   sent);
+    }
     return OK;
 }
 
@@ -100,15 +105,15 @@ static void put_back(request_rec *r, enum osp_mode mode, osp_span target, osp_ro
         count_once(r, OSP_REPORTED);
         OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 3,
                    "OSP0505: [path-unchanged] the back end receives '%s', not the bytes of the "
-                      "request line; they would be sent", sent);
+                   "request line; they would be sent", sent);
         return;
     }
     if (!query) {
         /* An empty query is a query (RFC 3986 section 6.2.3). */
         query = path_length + 1 == target.n ? "?" : "";
     }
-    way->url = apr_psprintf(r->pool, "%.*s%.*s%s", (int)(sent - way->url), way->url, (int)path_length,
-                        target.p, query);
+    way->url = apr_psprintf(r->pool, "%.*s%.*s%s", (int)(sent - way->url), way->url,
+                            (int)path_length, target.p, query);
     count_once(r, OSP_ACTED);
 }
 

@@ -66,9 +66,9 @@ static int is_tls(const char *url)
 static int foreign_host(request_rec *r, enum osp_mode mode)
 {
     OSP_REPORT(r, OSP_RULE_PRESERVE_HOST, 0,
-                   "OSP0101: [preserve-host] Host '%s' is no name of this virtual host, so the "
-                  "certificate of an https back end cannot match it: %s", r->hostname,
-                  mode == OSP_ENFORCE ? "refused" : "would be refused");
+               "OSP0101: [preserve-host] Host '%s' is no name of this virtual host, so the "
+               "certificate of an https back end cannot match it: %s", r->hostname,
+               mode == OSP_ENFORCE ? "refused" : "would be refused");
     if (mode == OSP_ENFORCE) {
         return osp_refuse(r, OSP_RULE_PRESERVE_HOST, HTTP_MISDIRECTED_REQUEST,
                           "The name in this request's Host header is not served here.");
@@ -122,7 +122,7 @@ int osp_preserve_host_route(request_rec *r, osp_request *rec, osp_route *way)
         osp_request_count(r, OSP_RULE_PRESERVE_HOST, OSP_REPORTED);
         OSP_REPORT(r, OSP_RULE_PRESERVE_HOST, 1,
                    "OSP0102: [preserve-host] the back end does not receive the client's Host "
-                      "(ProxyPreserveHost is off); it would be preserved");
+                   "(ProxyPreserveHost is off); it would be preserved");
         return OK;
     }
     osp_request_count(r, OSP_RULE_PRESERVE_HOST, OSP_ACTED);

@@ -315,6 +315,13 @@ def test_off_and_report_send_what_httpd_sends(front, plain, backend):
             assert count.all == {"acted": 0, "reported": reported, "refused": 0}, target
 
 
+def test_report_says_that_it_would_refuse(start, mpm, farm, backend):
+    httpd = start(site(mpm, farm, extra='OSProxyRule domain-https off "a test"\n'
+                                        "OSProxyRule path-unchanged report\n"))
+    httpd.expect_log(r"OSP0502.*/other/x.*would be refused")
+    assert received(httpd, backend, ["/RMoved/x"]) == {"/RMoved/x": "/other/x"}
+
+
 def test_one_connection_many_targets(front, backend):
     with Connection(front.address) as connection:
         for target in TARGETS:
