@@ -34,6 +34,8 @@ python3-h2            | python3-h2            | test
 nghttp2-client        | nghttp2               | test
 clang                 | clang                 | test
 libclang-rt-dev       | compiler-rt           | test
+-                     | libasan               | test
+-                     | libubsan              | test
 valgrind              | valgrind              | bench
 wrk                   | wrk                   | bench
 haproxy               | haproxy               | bench
@@ -123,7 +125,7 @@ disable_services() {
         deb-systemd-helper disable "${units[@]}" >/dev/null 2>&1 || true
         for unit in "${units[@]}"; do update-rc.d "${unit%.service}" disable 2>/dev/null || true; done
     fi
-    say "neither started nor enabled; enable them yourself when you want these services: ${units[*]}"
+    say "services that came along, neither started nor enabled: ${units[*]}"
 }
 trap allow_starts EXIT
 trap 'exit 130' INT

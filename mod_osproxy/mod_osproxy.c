@@ -39,6 +39,26 @@ static int check_load_order(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
     return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ? !OK : OK;
 }
 
+/* httpd lets a virtual host without a directive of ours share the main server's configuration; what
+ * is worked out for each server (counters, names, prepared configurations) needs one of its own. */
+static int part_servers(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *main_server)
+{
+    const osp_server_conf *shared = osp_server_conf_get(main_server);
+    server_rec *s;
+
+    (void)plog;
+    (void)ptemp;
+    for (s = main_server->next; s; s = s->next) {
+        if (osp_server_conf_get(s) == shared) {
+            ap_set_module_config(s->module_config, &osproxy_module,
+                                 apr_pmemdup(pconf, shared, sizeof *shared));
+        }
+    }
+    return OK;
+}
+
+/* A later declaration wins, but one that names no kind takes none away. */
 static apr_hash_t *index_modules(apr_pool_t *p, const apr_array_header_t *modules)
 {
     apr_hash_t *index = apr_hash_make(p);
@@ -49,6 +69,10 @@ static apr_hash_t *index_modules(apr_pool_t *p, const apr_array_header_t *module
         char *name = apr_pstrdup(p, declared->name);
 
         ap_str_tolower(name); /* IIS does not tell /MyApp from /myapp */
+        if (declared->kind == OSP_KIND_UNKNOWN
+            && apr_hash_get(index, name, APR_HASH_KEY_STRING)) {
+            continue;
+        }
         apr_hash_set(index, name, APR_HASH_KEY_STRING, declared);
     }
     return index;
@@ -80,6 +104,7 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
 static void register_hooks(apr_pool_t *p)
 {
     ap_hook_pre_config(check_load_order, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(part_servers, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_FIRST);
 
     osp_keep_alive_hooks(p);    /* the connection, before any request */
@@ -91,6 +116,7 @@ static void register_hooks(apr_pool_t *p)
     if (proxy_is_loaded()) {
         osp_route_hooks(p);     /* mod_proxy's pre_request: host, ports, https, path, headers */
         osp_pinned_auth_hooks(p); /* the scheme handler, and the end of the connection */
+        osp_forwarded_proto_hooks(p); /* once more, when mod_proxy builds the head */
         osp_negotiate_hooks(p); /* the answer */
     }
     osp_count_hooks(p);

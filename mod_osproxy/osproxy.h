@@ -75,6 +75,7 @@ typedef struct osp_server_conf {
     const char *https_host;    /* rules/domain_https.c: where to send plain http, or NULL */
     unsigned is_tls:1;         /* SSLEngine on */
     unsigned raised:1;         /* rules/keep_alive.c changed a time-out here */
+    unsigned no_encoded_slash:1; /* rules/path_unchanged.c: AllowEncodedSlashes Off is written */
 } osp_server_conf;
 
 extern const command_rec osp_commands[];
@@ -127,13 +128,21 @@ typedef struct osp_request {
     unsigned pin_needed:1;    /* must go by a pin or not at all */
     unsigned carried:1;       /* goes by a pin right now */
     const osp_module *module; /* the declared module of the request path, or NULL */
+    const char *told_proto;   /* rules/forwarded_proto.c: to be written once more, or NULL */
     struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
     enum osp_credentials_kind credentials; /* of Windows authentication; set by its rule */
     const char *auth_scheme;  /* theirs, or NULL */
 } osp_request;
 
+osp_request *osp_request_make(request_rec *r);
+
 /* The record of r, made at first use, in r->pool. */
-osp_request *osp_request_get(request_rec *r);
+static inline osp_request *osp_request_get(request_rec *r)
+{
+    osp_request *rec = ap_get_module_config(r->request_config, &osproxy_module);
+
+    return rec ? rec : osp_request_make(r);
+}
 
 /* The declared module that path (decoded or raw) belongs to, NULL when none is. */
 const osp_module *osp_module_find(const osp_server_conf *conf, const char *path);
@@ -147,15 +156,16 @@ static inline int osp_kind_is_strict(enum osp_kind kind)
     return kind == OSP_KIND_REACTIVE || kind == OSP_KIND_MOBILE;
 }
 
-/* True when the client's address differs from the connection's: mod_remoteip trusts the hop. */
-static inline int osp_request_via_trusted_hop(const request_rec *r)
-{
-    return r->useragent_ip != r->connection->client_ip
-           && strcmp(r->useragent_ip, r->connection->client_ip) != 0;
-}
+/* True when the client's address differs from the connection's, because mod_remoteip took it from a
+ * header field of a hop that it trusts. False when the PROXY protocol told it: a hop that passes
+ * bytes on has written none of the header fields. */
+int osp_request_via_trusted_hop(const request_rec *r);
 
 /* True when the client used https, as seen by the connection or told by a trusted hop. */
 int osp_request_is_https(request_rec *r);
+
+/* True when a trusted hop does not say which scheme the client used. */
+int osp_request_scheme_is_untold(const request_rec *r);
 
 /* True when r->hostname is a name of the virtual host or one of its OSProxyDomains. */
 int osp_request_host_is_own(request_rec *r);
@@ -202,8 +212,8 @@ int osp_report_level(const request_rec *r, enum osp_rule_id rule, unsigned slot)
         ap_log_rerror(APLOG_MARK, osp_level_, 0, (r), __VA_ARGS__); \
     } while (0)
 
-/* Refuses a request with a body of its own (plain text, one sentence, no markup) unless the
- * administrator has an ErrorDocument for that status; counts it. Returns status. */
+/* Refuses a request, counts it and returns status. The client gets a page with text, a sentence or
+ * two without markup, unless the administrator has an ErrorDocument for that status. */
 int osp_refuse(request_rec *r, enum osp_rule_id rule, int status, const char *text);
 
 /* ---- running ordinary directives (settings.c) ---------------------------------------------- */
@@ -233,6 +243,7 @@ void osp_no_cache_hooks(apr_pool_t *p);
 void osp_domain_https_hooks(apr_pool_t *p);
 void osp_preserve_host_hooks(apr_pool_t *p);
 void osp_path_unchanged_hooks(apr_pool_t *p);
+void osp_forwarded_proto_hooks(apr_pool_t *p);
 void osp_negotiate_hooks(apr_pool_t *p);
 void osp_pinned_auth_hooks(apr_pool_t *p);
 void osp_count_hooks(apr_pool_t *p);

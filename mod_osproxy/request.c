@@ -15,14 +15,11 @@
 
 #include "osproxy.h"
 
-osp_request *osp_request_get(request_rec *r)
+osp_request *osp_request_make(request_rec *r)
 {
-    osp_request *rec = ap_get_module_config(r->request_config, &osproxy_module);
+    osp_request *rec = apr_pcalloc(r->pool, sizeof *rec);
 
-    if (!rec) {
-        rec = apr_pcalloc(r->pool, sizeof *rec);
-        ap_set_module_config(r->request_config, &osproxy_module, rec);
-    }
+    ap_set_module_config(r->request_config, &osproxy_module, rec);
     return rec;
 }
 
@@ -80,6 +77,25 @@ static int connection_is_tls(conn_rec *c)
 #endif
 }
 
+/* Whether this connection began with an address of the PROXY protocol: only then mod_remoteip keeps
+ * anything with a connection. */
+static int is_proxy_protocol(conn_rec *c)
+{
+    static module *remoteip;
+
+    if (!remoteip) {
+        remoteip = ap_find_linked_module("mod_remoteip.c");
+    }
+    return remoteip && ap_get_module_config(c->conn_config, remoteip);
+}
+
+int osp_request_via_trusted_hop(const request_rec *r)
+{
+    return r->useragent_ip != r->connection->client_ip
+           && strcmp(r->useragent_ip, r->connection->client_ip) != 0
+           && !is_proxy_protocol(r->connection);
+}
+
 /* What the hop says of the scheme: 1 https, 0 http, -1 nothing that can be believed. Hops append
  * to a list, so the last element is the one that the trusted hop wrote. */
 static int scheme_from_hop(const request_rec *r)
@@ -112,6 +128,11 @@ int osp_request_is_https(request_rec *r)
         rec->scheme_known = 1;
     }
     return rec->https;
+}
+
+int osp_request_scheme_is_untold(const request_rec *r)
+{
+    return osp_request_via_trusted_hop(r) && scheme_from_hop(r) < 0;
 }
 
 static int matches_any(const apr_array_header_t *names, const char *host, int wild)
@@ -151,7 +172,8 @@ osp_span osp_request_target(const request_rec *r)
     if (*target != '/') {
         const char *authority = strstr(target, "://");
 
-        target = authority ? strchr(authority + 3, '/') : NULL;
+        target = authority ? authority + 3 + strcspn(authority + 3, "/?#") : "";
+        target = *target == '/' ? target : "";
     }
-    return osp_span_of(target ? target : "");
+    return osp_span_of(target);
 }

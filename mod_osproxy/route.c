@@ -65,8 +65,10 @@ static int route(proxy_worker **worker, proxy_balancer **balancer, request_rec *
     *worker = way.worker;
     *url = way.url;
     if (status != OK) {
-        /* The balancer counted this request as under way. */
-        ap_proxy_post_request(*worker, *balancer, r, conf);
+        /* The balancer counted this request as under way; mod_proxy sees to that after a 503 only. */
+        if (status != HTTP_SERVICE_UNAVAILABLE) {
+            ap_proxy_post_request(*worker, *balancer, r, conf);
+        }
         return status;
     }
     rec->proxied = 1;

@@ -7,9 +7,14 @@
  * X-Forwarded-Proto, -Host and -Server stand. X-Forwarded-For never stands: what mod_remoteip left
  * in it is what nobody trusted; mod_proxy writes the client's address, without a port.
  */
+#include "apr_hooks.h"
 #include "apr_lib.h"
+#include "apr_optional_hooks.h"
 
 #include "osproxy.h"
+#include "proxy_api.h"
+
+#define NAME "X-Forwarded-Proto"
 
 /* Header names as ASP.NET compares them in server variables, where '_' stands for '-'. */
 static int is_name(const char *header, const char *name)
@@ -43,8 +48,16 @@ static enum verdict judge(const char *header, int trusted)
     return NOT_OURS;
 }
 
-/* Takes out what must not pass; returns how many fields did not say what they should. */
-static int sweep(request_rec *r, const char *proto, int change)
+/* Whether a field is a Connection that may name a field of ours. */
+static int may_name_us(const apr_table_entry_t *field)
+{
+    return (field->key[0] | 0x20) == 'c' && strlen(field->val) >= sizeof NAME - 1
+           && strcasecmp(field->key, "Connection") == 0;
+}
+
+/* Takes out what must not pass; returns how many fields did not say what they should; sets named
+ * when a Connection field may name one of ours. */
+static int sweep(request_rec *r, const char *proto, int change, int *named)
 {
     const apr_array_header_t *fields = apr_table_elts(r->headers_in);
     int trusted = osp_request_via_trusted_hop(r);
@@ -55,6 +68,7 @@ static int sweep(request_rec *r, const char *proto, int change)
         const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
         enum verdict verdict = judge(field->key, trusted);
 
+        *named |= may_name_us(field);
         if (verdict == DROP || verdict == KEEP_PROTO) {
             drop++;
             false_claims += verdict == DROP || strcmp(field->val, proto) != 0;
@@ -80,14 +94,14 @@ int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way)
 {
     enum osp_mode mode = osp_request_mode(r, OSP_RULE_FORWARDED_PROTO);
     const char *proto;
-    int false_claims;
+    int false_claims, named = 0;
 
     (void)way;
     if (mode == OSP_OFF || rec->prepared) {
         return OK;
     }
     proto = osp_request_is_https(r) ? "https" : "http";
-    false_claims = sweep(r, proto, mode == OSP_ENFORCE);
+    false_claims = sweep(r, proto, mode == OSP_ENFORCE, &named);
     if (false_claims) {
         int level = mode == OSP_ENFORCE ? APLOG_DEBUG
                                         : osp_report_level(r, OSP_RULE_FORWARDED_PROTO, 0);
@@ -97,11 +111,32 @@ int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way)
                       r->useragent_ip, mode == OSP_ENFORCE ? "dropped" : "would be dropped");
     }
     if (mode == OSP_ENFORCE) {
-        apr_table_addn(r->headers_in, "X-Forwarded-Proto", proto);
+        rec->told_proto = named ? proto : NULL;
+        apr_table_addn(r->headers_in, NAME, proto);
         osp_request_count(r, OSP_RULE_FORWARDED_PROTO, OSP_ACTED);
     }
     else {
         osp_request_count(r, OSP_RULE_FORWARDED_PROTO, OSP_REPORTED);
     }
     return OK;
+}
+
+/* mod_proxy drops the fields that the client's Connection field names, ours with them: whoever
+ * writes `Connection: X-Forwarded-Proto` shall not leave the back end without it. */
+static int write_again(request_rec *r)
+{
+    const char *proto = osp_request_get(r)->told_proto;
+
+    if (proto && !apr_table_get(r->headers_in, NAME)) {
+        apr_table_addn(r->headers_in, NAME, proto);
+    }
+    return OK;
+}
+
+void osp_forwarded_proto_hooks(apr_pool_t *p)
+{
+    (void)p;
+    /* mod_proxy runs it when it has dropped what it drops; mod_proxy_http2 neither drops nor runs.
+     * An optional hook: there is no exported function to register it with. */
+    APR_OPTIONAL_HOOK(proxy, fixups, write_again, NULL, NULL, APR_HOOK_MIDDLE);
 }

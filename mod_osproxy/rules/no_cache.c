@@ -71,7 +71,7 @@ static int fixups(request_rec *r)
         osp_request_count(r, OSP_RULE_NO_CACHE, OSP_REPORTED);
         OSP_REPORT(r, OSP_RULE_NO_CACHE, 0,
                    "OSP0602: [no-cache] mod_cache may store and serve this path, and its module "
-                      "is not declared Traditional; it would be kept out of the cache");
+                   "is not declared Traditional; it would be kept out of the cache");
     }
     return DECLINED;
 }

@@ -9,8 +9,8 @@ import time
 
 from . import client
 from .errorlog import ErrorLog
-from .place import addresses, httpd_program, module_path, server_directory, server_user, \
-    shared_module
+from .place import addresses, httpd_environment, httpd_program, module_path, server_directory, \
+    server_user, shared_module
 
 MODULES = """unixd log_config logio authn_core authn_file authz_core authz_host authz_user
     auth_basic dir alias env setenvif headers rewrite status socache_shmcb slotmem_shm
@@ -131,7 +131,7 @@ ServerName control.example.com
         path.write_text(self.full_conf(self.conf if conf is None else conf))
         done = subprocess.run([httpd_program(), "-d", str(self.dir), "-f", str(path), "-t", *args],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=60)
+                              env=httpd_environment(), timeout=60)
         return done.returncode, done.stdout
 
     # ---- life
@@ -140,6 +140,7 @@ ServerName control.example.com
         with open(self.dir / "stderr.log", "wb") as stderr:
             self.process = subprocess.Popen(self.command("-DFOREGROUND"), stdin=subprocess.DEVNULL,
                                             stdout=stderr, stderr=stderr, start_new_session=True,
+                                            env=httpd_environment(),
                                             preexec_fn=_end_with_the_tests)
         running.append(self)
         self._wait_for(lambda: self._ready_lines() > 0, 15, "did not get ready")
