@@ -127,6 +127,7 @@ typedef struct osp_request {
     unsigned pin_lost:1;      /* the client was signed in to a server that is gone */
     unsigned pin_needed:1;    /* must go by a pin or not at all */
     unsigned carried:1;       /* goes by a pin right now */
+    unsigned pin_failed:1;    /* the last attempt by the pin did */
     const osp_module *module; /* the declared module of the request path, or NULL */
     const char *told_proto;   /* rules/forwarded_proto.c: to be written once more, or NULL */
     struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
@@ -222,6 +223,11 @@ int osp_refuse(request_rec *r, enum osp_rule_id rule, int status, const char *te
  * s->lookup_defaults, else as if in a section. Returns NULL or httpd's error text. */
 const char *osp_settings_run(apr_pool_t *p, apr_pool_t *ptemp, server_rec *s,
                              ap_conf_vector_t *vector, const char *directive, const char *args);
+
+/* A directory configuration that holds one directive and nothing else, in p: merged over a request's
+ * own, it is that directive's last word. NULL with error set to httpd's text. */
+ap_conf_vector_t *osp_settings_vector(apr_pool_t *p, apr_pool_t *ptemp, server_rec *s,
+                                      const char *directive, const char *args, const char **error);
 
 /* The last value of a directive directly in s's own <VirtualHost>, or outside every section for
  * the main server; NULL when it is not written there. */

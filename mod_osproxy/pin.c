@@ -109,7 +109,7 @@ osp_pin *osp_pin_find(const request_rec *r, const proxy_balancer *balancer, cons
         if (balancer && pin->balancer == balancer) {
             return pin;
         }
-        if (!same_server && strcmp(pin->origin, origin) == 0) {
+        if (!same_server && origin && strcmp(pin->origin, origin) == 0) {
             same_server = pin;
         }
     }

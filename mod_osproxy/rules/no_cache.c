@@ -24,10 +24,8 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         || !osp_settings_used("CacheEnable")) {
         return OK;
     }
-    cache_off = ap_create_per_dir_config(pconf);
-    error = osp_settings_run(pconf, ptemp, main_server, cache_off, "CacheDisable", "on");
-    if (error) {
-        cache_off = NULL;
+    cache_off = osp_settings_vector(pconf, ptemp, main_server, "CacheDisable", "on", &error);
+    if (!cache_off) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server,
                      "OSP0601: [no-cache] CacheDisable could not be set: %s", error);
     }

@@ -27,7 +27,8 @@
 
 static APR_OPTIONAL_FN_TYPE(ap_proxy_retry_worker) *retry_worker;
 static module *remoteip; /* NULL when it is not loaded */
-static ap_filter_rec_t *h2_filter;
+static ap_conf_vector_t *no_override; /* holds ProxyErrorOverride Off and nothing else, or NULL */
+static ap_filter_rec_t *h2_filter, *no_body;
 
 /* ---- what the request brings ------------------------------------------------------------------ */
 
@@ -167,20 +168,26 @@ static void elect(request_rec *r, osp_route *way, proxy_worker *real)
 int osp_pinned_auth_member(request_rec *r, osp_request *rec, osp_route *way)
 {
     const char *origin;
-    osp_pin *pin;
+    osp_pin *pin = rec->pin;
 
     rec->pin = NULL;
+    if (pin && rec->pin_failed && !pin->busy) {
+        osp_pin_close(pin, OSP_PIN_CLOSED_BY_BACKEND); /* mod_proxy tries another member now */
+        rec->pin_lost = 1;
+    }
+    rec->pin_failed = 0;
     if (!osp_pin_exists(r) || osp_request_mode(r, OSP_RULE_PINNED_AUTH) != OSP_ENFORCE) {
         return OK;
     }
     read_credentials(r, rec);
     osp_pin_close_others(r);
     origin = osp_pin_origin(r->pool, r, way->worker, way->url);
-    pin = origin ? osp_pin_find(r, way->balancer, origin) : NULL;
+    pin = osp_pin_find(r, way->balancer, origin);
     if (!pin || (pin->once && !rec->credentials)) {
         return OK;
     }
-    if (way->balancer && pin->balancer == way->balancer && strcmp(pin->origin, origin) != 0) {
+    if (way->balancer && pin->balancer == way->balancer
+        && !(origin && strcmp(pin->origin, origin) == 0)) {
         if (may_serve(pin->real, r->server, rec->credentials)) {
             elect(r, way, pin->real);
         }
@@ -391,10 +398,39 @@ static void judge(osp_pin *pin, const request_rec *r, enum osp_credentials_kind 
     }
 }
 
+/* mod_proxy closes the connection of a sub-request, unless a body was kept for it: an empty one. */
+static void keep_for_subrequest(request_rec *r)
+{
+    if (r->main && !r->kept_body) {
+        r->kept_body = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+        ap_add_input_filter_handle(no_body, NULL, r, r->connection);
+    }
+}
+
+static apr_status_t read_no_body(ap_filter_t *f, apr_bucket_brigade *brigade, ap_input_mode_t mode,
+                                 apr_read_type_e block, apr_off_t bytes)
+{
+    (void)mode;
+    (void)block;
+    (void)bytes;
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(f->c->bucket_alloc));
+    return APR_SUCCESS;
+}
+
+/* mod_proxy closes the connection when it shows a page of httpd's own instead of an answer: not for
+ * the challenge in the middle of a handshake, whose body nobody sees. */
+static void show_challenge(request_rec *r, const osp_request *rec)
+{
+    if (no_override && rec->credentials == OSP_CREDENTIALS_FIRST) {
+        r->per_dir_config = ap_merge_per_dir_configs(r->pool, r->per_dir_config, no_override);
+    }
+}
+
 static int run(request_rec *r, osp_pin *pin, proxy_server_conf *conf, char *url,
                const char *proxyname, apr_port_t proxyport)
 {
     osp_request *rec = osp_request_get(r);
+    ap_conf_vector_t *sections = r->per_dir_config;
     osp_pin *outer;
     int status;
 
@@ -409,10 +445,14 @@ static int run(request_rec *r, osp_pin *pin, proxy_server_conf *conf, char *url,
     pin->sealed = rec->credentials == OSP_CREDENTIALS_ANSWER;
     pin->busy = 1;
     rec->carried = 1;
+    keep_for_subrequest(r);
+    show_challenge(r, rec);
     outer = osp_pin_enter(pin);
     status = proxy_run_scheme_handler(r, pin->own, conf, url, proxyname, proxyport);
     osp_pin_enter(outer);
+    r->per_dir_config = sections;
     rec->carried = 0;
+    rec->pin_failed = status == HTTP_SERVICE_UNAVAILABLE;
     pin->busy = pin->sealed = 0;
     pin->real->s->transferred += pin->own->s->transferred;
     pin->real->s->read += pin->own->s->read;
@@ -513,10 +553,18 @@ static void insert_h2(request_rec *r)
 
 static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
-    (void)pconf;
+    const char *error = NULL;
+
     (void)plog;
-    (void)ptemp;
-    (void)main_server;
+    no_override = NULL;
+    if (osp_engine_used() && osp_settings_used("ProxyErrorOverride")) {
+        no_override = osp_settings_vector(pconf, ptemp, main_server, "ProxyErrorOverride", "Off",
+                                          &error);
+    }
+    if (error) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server,
+                     "OSP0909: [pinned-auth] ProxyErrorOverride Off could not be set: %s", error);
+    }
     remoteip = ap_find_linked_module("mod_remoteip.c");
     return OK;
 }
@@ -539,5 +587,6 @@ void osp_pinned_auth_hooks(apr_pool_t *p)
     /* Behind negotiate's: what is not offered needs no other connection. */
     ap_hook_insert_filter(insert_h2, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(insert_h2, NULL, NULL, APR_HOOK_REALLY_LAST);
+    no_body = ap_register_input_filter("OSPROXY_NO_BODY", read_no_body, NULL, AP_FTYPE_RESOURCE);
     h2_filter = ap_register_output_filter("OSPROXY_HTTP11", filter_h2, NULL, AP_FTYPE_CONTENT_SET);
 }

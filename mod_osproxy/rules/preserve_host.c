@@ -28,10 +28,8 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
     if (!osp_engine_used()) {
         return OK;
     }
-    host_on = ap_create_per_dir_config(pconf);
-    error = osp_settings_run(pconf, ptemp, main_server, host_on, "ProxyPreserveHost", "On");
-    if (error) {
-        host_on = NULL;
+    host_on = osp_settings_vector(pconf, ptemp, main_server, "ProxyPreserveHost", "On", &error);
+    if (!host_on) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server,
                      "OSP0103: [preserve-host] ProxyPreserveHost On could not be set: %s", error);
         return OK;
