@@ -58,26 +58,6 @@ static int part_servers(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
-/* A later declaration wins, but one that names no kind takes none away. */
-static apr_hash_t *index_modules(apr_pool_t *p, const apr_array_header_t *modules)
-{
-    apr_hash_t *index = apr_hash_make(p);
-    int i;
-
-    for (i = 0; i < modules->nelts; i++) {
-        const osp_module *declared = &APR_ARRAY_IDX(modules, i, osp_module);
-        char *name = apr_pstrdup(p, declared->name);
-
-        ap_str_tolower(name); /* IIS does not tell /MyApp from /myapp */
-        if (declared->kind == OSP_KIND_UNKNOWN
-            && apr_hash_get(index, name, APR_HASH_KEY_STRING)) {
-            continue;
-        }
-        apr_hash_set(index, name, APR_HASH_KEY_STRING, declared);
-    }
-    return index;
-}
-
 /* Before every rule's own post_config. */
 static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
@@ -88,7 +68,8 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
     for (s = main_server; s; s = s->next) {
         osp_server_conf *conf = osp_server_conf_get(s);
 
-        conf->module_index = conf->modules ? index_modules(pconf, conf->modules) : NULL;
+        conf->module_index = conf->modules
+                             ? osp_module_index_make(pconf, conf->modules) : NULL;
     }
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* the rehearsal before the start proper */

@@ -59,6 +59,7 @@ typedef struct osp_dir_conf {
 } osp_dir_conf;
 
 typedef struct osp_counters osp_counters;
+typedef struct osp_module_index osp_module_index;
 
 typedef struct osp_server_conf {
     apr_array_header_t *internal; /* apr_ipsubnet_t *; NULL: not written, nobody is internal */
@@ -69,11 +70,10 @@ typedef struct osp_server_conf {
     int pin_limit;                /* pinned connections per child; 0: not written */
 
     /* worked out once, after the configuration is complete */
-    apr_hash_t *module_index;  /* lower-case name -> osp_module; NULL when none is declared */
+    osp_module_index *module_index; /* NULL when no module is declared */
     osp_counters *counters;    /* this virtual host's row of the shared table */
     ap_conf_vector_t *defaults_with_host; /* rules/preserve_host.c */
     const char *https_host;    /* rules/domain_https.c: where to send plain http, or NULL */
-    unsigned is_tls:1;         /* SSLEngine on */
     unsigned raised:1;         /* rules/keep_alive.c changed a time-out here */
     unsigned no_encoded_slash:1; /* rules/path_unchanged.c: AllowEncodedSlashes Off is written */
 } osp_server_conf;
@@ -111,7 +111,25 @@ static inline enum osp_mode osp_request_mode(const request_rec *r, enum osp_rule
 /* True when the engine is On or Report somewhere in s: outside its sections or in one of them. */
 int osp_engine_used(void);
 
-/* ---- the per-request record (request.c) ---------------------------------------------------- */
+/* ---- declared modules (module.c) ------------------------------------------------------------ */
+
+/* A table of modules (osp_module) by name, in p. Of several of one name the last counts. */
+osp_module_index *osp_module_index_make(apr_pool_t *p, const apr_array_header_t *modules);
+
+/* The declared module that path (decoded or raw) belongs to, NULL when none is. */
+const osp_module *osp_module_find(const osp_server_conf *conf, const char *path);
+
+/* ---- the per-connection and per-request records (request.c) ---------------------------------------------------- */
+
+typedef struct osp_conn {
+    struct osp_pin *pins; /* pin.c: the newest, or NULL */
+    unsigned pin_count;
+    unsigned tls_known:1;
+    unsigned tls:1;       /* valid when tls_known */
+} osp_conn;
+
+/* The record of a connection, made at first use, in its pool. */
+osp_conn *osp_conn_get(conn_rec *c);
 
 typedef struct osp_request {
     unsigned client_known:1;
@@ -129,7 +147,7 @@ typedef struct osp_request {
     unsigned carried:1;       /* goes by a pin right now */
     unsigned pin_failed:1;    /* the last attempt by the pin did */
     const osp_module *module; /* the declared module of the request path, or NULL */
-    const char *told_proto;   /* rules/forwarded_proto.c: to be written once more, or NULL */
+    const char *told_proto;   /* rules/forwarded_proto.c: for the head that mod_proxy builds, or NULL */
     struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
     enum osp_credentials_kind credentials; /* of Windows authentication; set by its rule */
     const char *auth_scheme;  /* theirs, or NULL */
@@ -144,9 +162,6 @@ static inline osp_request *osp_request_get(request_rec *r)
 
     return rec ? rec : osp_request_make(r);
 }
-
-/* The declared module that path (decoded or raw) belongs to, NULL when none is. */
-const osp_module *osp_module_find(const osp_server_conf *conf, const char *path);
 
 /* The declared module of the request's own path. */
 const osp_module *osp_request_module(request_rec *r);

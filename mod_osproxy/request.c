@@ -23,27 +23,6 @@ osp_request *osp_request_make(request_rec *r)
     return rec;
 }
 
-/* The first segment as IIS reads it: a backslash separates too, a path parameter is no part. */
-const osp_module *osp_module_find(const osp_server_conf *conf, const char *path)
-{
-    char name[256];
-    apr_size_t n = 0;
-
-    if (!conf->module_index) {
-        return NULL;
-    }
-    while (*path == '/' || *path == '\\') {
-        path++;
-    }
-    for (; *path && *path != '/' && *path != '\\' && *path != '?' && *path != ';'; path++) {
-        if (n == sizeof name) {
-            return NULL;
-        }
-        name[n++] = osp_span_lower(*path);
-    }
-    return n ? apr_hash_get(conf->module_index, name, (apr_ssize_t)n) : NULL;
-}
-
 const osp_module *osp_request_module(request_rec *r)
 {
     osp_request *rec = osp_request_get(r);
@@ -62,9 +41,19 @@ enum osp_kind osp_request_kind(request_rec *r)
     return declared ? declared->kind : OSP_KIND_UNKNOWN;
 }
 
-static int connection_is_tls(conn_rec *c)
+osp_conn *osp_conn_get(conn_rec *c)
 {
-    conn_rec *client = c->master ? c->master : c;
+    osp_conn *conn = ap_get_module_config(c->conn_config, &osproxy_module);
+
+    if (!conn) {
+        conn = apr_pcalloc(c->pool, sizeof *conn);
+        ap_set_module_config(c->conn_config, &osproxy_module, conn);
+    }
+    return conn;
+}
+
+static int ask_whether_tls(conn_rec *client)
+{
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 102)
     return ap_ssl_conn_is_ssl(client);
 #else
@@ -75,6 +64,22 @@ static int connection_is_tls(conn_rec *c)
     }
     return is_https && is_https(client);
 #endif
+}
+
+/* Streams of HTTP/2 have threads of their own: they do not write to their client's record. */
+static int connection_is_tls(conn_rec *c)
+{
+    osp_conn *conn;
+
+    if (c->master) {
+        return ask_whether_tls(c->master);
+    }
+    conn = osp_conn_get(c);
+    if (!conn->tls_known) {
+        conn->tls = ask_whether_tls(c) ? 1 : 0;
+        conn->tls_known = 1;
+    }
+    return conn->tls;
 }
 
 /* Whether this connection began with an address of the PROXY protocol: only then mod_remoteip keeps

@@ -33,9 +33,6 @@ enum verdict { NOT_OURS, KEEP, DROP, KEEP_PROTO };
 
 static enum verdict judge(const char *header, int trusted)
 {
-    if ((header[0] | 0x20) != 'x' || (header[1] != '-' && header[1] != '_')) {
-        return NOT_OURS;
-    }
     if (is_name(header, "x-forwarded-proto")) {
         return KEEP_PROTO;
     }
@@ -48,16 +45,14 @@ static enum verdict judge(const char *header, int trusted)
     return NOT_OURS;
 }
 
-/* Whether a field is a Connection that may name a field of ours. */
-static int may_name_us(const apr_table_entry_t *field)
+/* Most fields by one byte. */
+static inline int may_be_ours(const char *header)
 {
-    return (field->key[0] | 0x20) == 'c' && strlen(field->val) >= sizeof NAME - 1
-           && strcasecmp(field->key, "Connection") == 0;
+    return (header[0] | 0x20) == 'x' && (header[1] == '-' || header[1] == '_');
 }
 
-/* Takes out what must not pass; returns how many fields did not say what they should; sets named
- * when a Connection field may name one of ours. */
-static int sweep(request_rec *r, const char *proto, int change, int *named)
+/* Takes out what must not pass; returns how many fields did not say what they should. */
+static int sweep(request_rec *r, const char *proto, int change)
 {
     const apr_array_header_t *fields = apr_table_elts(r->headers_in);
     int trusted = osp_request_via_trusted_hop(r);
@@ -66,9 +61,8 @@ static int sweep(request_rec *r, const char *proto, int change, int *named)
 
     for (i = 0; i < fields->nelts; i++) {
         const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
-        enum verdict verdict = judge(field->key, trusted);
+        enum verdict verdict = may_be_ours(field->key) ? judge(field->key, trusted) : NOT_OURS;
 
-        *named |= may_name_us(field);
         if (verdict == DROP || verdict == KEEP_PROTO) {
             drop++;
             false_claims += verdict == DROP || strcmp(field->val, proto) != 0;
@@ -80,7 +74,7 @@ static int sweep(request_rec *r, const char *proto, int change, int *named)
     kept = apr_table_make(r->pool, fields->nelts);
     for (i = 0; i < fields->nelts; i++) {
         const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
-        enum verdict verdict = judge(field->key, trusted);
+        enum verdict verdict = may_be_ours(field->key) ? judge(field->key, trusted) : NOT_OURS;
 
         if (verdict == NOT_OURS || verdict == KEEP) {
             apr_table_addn(kept, field->key, field->val);
@@ -90,18 +84,23 @@ static int sweep(request_rec *r, const char *proto, int change, int *named)
     return false_claims;
 }
 
+/* Whether mod_proxy builds the request's head itself and runs its fixups over it: for http and ws. */
+static int builds_head(const char *url)
+{
+    return strncasecmp(url, "http", 4) == 0 || strncasecmp(url, "ws", 2) == 0;
+}
+
 int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way)
 {
     enum osp_mode mode = osp_request_mode(r, OSP_RULE_FORWARDED_PROTO);
     const char *proto;
-    int false_claims, named = 0;
+    int false_claims;
 
-    (void)way;
     if (mode == OSP_OFF || rec->prepared) {
         return OK;
     }
     proto = osp_request_is_https(r) ? "https" : "http";
-    false_claims = sweep(r, proto, mode == OSP_ENFORCE, &named);
+    false_claims = sweep(r, proto, mode == OSP_ENFORCE);
     if (false_claims) {
         int level = mode == OSP_ENFORCE ? APLOG_DEBUG
                                         : osp_report_level(r, OSP_RULE_FORWARDED_PROTO, 0);
@@ -111,8 +110,12 @@ int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way)
                       r->useragent_ip, mode == OSP_ENFORCE ? "dropped" : "would be dropped");
     }
     if (mode == OSP_ENFORCE) {
-        rec->told_proto = named ? proto : NULL;
-        apr_table_addn(r->headers_in, NAME, proto);
+        if (builds_head(way->url)) {
+            rec->told_proto = proto;
+        }
+        else {
+            apr_table_addn(r->headers_in, NAME, proto);
+        }
         osp_request_count(r, OSP_RULE_FORWARDED_PROTO, OSP_ACTED);
     }
     else {
@@ -121,13 +124,14 @@ int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way)
     return OK;
 }
 
-/* mod_proxy drops the fields that the client's Connection field names, ours with them: whoever
- * writes `Connection: X-Forwarded-Proto` shall not leave the back end without it. */
-static int write_again(request_rec *r)
+/* When mod_proxy has dropped the fields that the client's Connection field names: whoever writes
+ * `Connection: X-Forwarded-Proto` shall not leave the back end without it. The table is a copy, made
+ * for this back end. */
+static int write_proto(request_rec *r)
 {
     const char *proto = osp_request_get(r)->told_proto;
 
-    if (proto && !apr_table_get(r->headers_in, NAME)) {
+    if (proto) {
         apr_table_addn(r->headers_in, NAME, proto);
     }
     return OK;
@@ -136,7 +140,6 @@ static int write_again(request_rec *r)
 void osp_forwarded_proto_hooks(apr_pool_t *p)
 {
     (void)p;
-    /* mod_proxy runs it when it has dropped what it drops; mod_proxy_http2 neither drops nor runs.
-     * An optional hook: there is no exported function to register it with. */
-    APR_OPTIONAL_HOOK(proxy, fixups, write_again, NULL, NULL, APR_HOOK_MIDDLE);
+    /* An optional hook: there is no exported function to register it with. */
+    APR_OPTIONAL_HOOK(proxy, fixups, write_proto, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -26,9 +26,8 @@
 #include "proxy_api.h"
 
 static APR_OPTIONAL_FN_TYPE(ap_proxy_retry_worker) *retry_worker;
-static module *remoteip; /* NULL when it is not loaded */
 static ap_conf_vector_t *no_override; /* holds ProxyErrorOverride Off and nothing else, or NULL */
-static ap_filter_rec_t *h2_filter, *no_body;
+static ap_filter_rec_t *no_body;
 
 /* ---- what the request brings ------------------------------------------------------------------ */
 
@@ -71,9 +70,8 @@ static void read_credentials(const request_rec *r, osp_request *rec)
     }
 }
 
-/* Whether the connection that the request came by may carry other clients too. A hop that tells its
- * clients' addresses in a header does as it pleases; the PROXY protocol tells one for a connection,
- * and mod_remoteip then keeps a record with the connection. */
+/* Whether the connection that the request came by may carry other clients too: a hop that tells its
+ * clients' addresses in a header does as it pleases. */
 static enum osp_hop hop_of(const request_rec *r)
 {
     const apr_array_header_t *hops = osp_server_conf_get(r->server)->hops;
@@ -86,11 +84,7 @@ static enum osp_hop hop_of(const request_rec *r)
             return rule->hop;
         }
     }
-    if (osp_request_via_trusted_hop(r)
-        && !(remoteip && ap_get_module_config(r->connection->conn_config, remoteip))) {
-        return OSP_HOP_SHARED;
-    }
-    return OSP_HOP_DEDICATED;
+    return osp_request_via_trusted_hop(r) ? OSP_HOP_SHARED : OSP_HOP_DEDICATED;
 }
 
 /* ---- the server that a client is signed in to -------------------------------------------------- */
@@ -348,9 +342,8 @@ int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way)
 
 /* ---- carrying the request ----------------------------------------------------------------------- */
 
-/* Whether an answer has a challenge for the connection; with_token: one that goes on with the
- * handshake under way. */
-static int challenges(const apr_table_t *headers, int with_token)
+/* Whether an answer has a challenge that goes on with the handshake under way: one with a token. */
+static int goes_on(const apr_table_t *headers)
 {
     const apr_array_header_t *fields;
     int i;
@@ -369,7 +362,7 @@ static int challenges(const apr_table_t *headers, int with_token)
         }
         it = osp_challenge_begin(osp_span_of(field->val));
         while (osp_challenge_next(&it, &challenge)) {
-            if (osp_credentials_bind(challenge.scheme) && (!with_token || challenge.rest.n)) {
+            if (challenge.rest.n && osp_credentials_bind(challenge.scheme)) {
                 return 1;
             }
         }
@@ -386,7 +379,7 @@ static void judge(osp_pin *pin, const request_rec *r, enum osp_credentials_kind 
     if (!credentials) {
         return;
     }
-    pin->challenged = answer == HTTP_UNAUTHORIZED && challenges(r->headers_out, 1);
+    pin->challenged = answer == HTTP_UNAUTHORIZED && goes_on(r->headers_out);
     if (pin->challenged) {
         return;
     }
@@ -512,43 +505,6 @@ static int handle(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
     return status;
 }
 
-/* ---- HTTP/2 ---------------------------------------------------------------------------------------- */
-
-/* The answer may be a back end's own, or a page that httpd shows instead. */
-static int is_of_backend(request_rec *r)
-{
-    for (; r; r = r->prev) {
-        if (osp_request_get(r)->proxied) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* A client that is asked for such credentials over HTTP/2 is told at once where they can be used,
- * as IIS does; browsers do not find out by themselves. */
-static apr_status_t filter_h2(ap_filter_t *f, apr_bucket_brigade *brigade)
-{
-    request_rec *r = f->r;
-    ap_filter_t *next = f->next;
-
-    ap_remove_output_filter(f);
-    if (r->status == HTTP_UNAUTHORIZED && is_of_backend(r)
-        && (challenges(r->headers_out, 0) || challenges(r->err_headers_out, 0))) {
-        r->status = send_back_to_http11(r);
-        r->status_line = NULL;
-        osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_ACTED);
-    }
-    return ap_pass_brigade(next, brigade);
-}
-
-static void insert_h2(request_rec *r)
-{
-    if (r->connection->master && osp_request_mode(r, OSP_RULE_PINNED_AUTH) == OSP_ENFORCE) {
-        ap_add_output_filter_handle(h2_filter, NULL, r, r->connection);
-    }
-}
-
 /* ---- hooks ------------------------------------------------------------------------------------------ */
 
 static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
@@ -565,7 +521,6 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server,
                      "OSP0909: [pinned-auth] ProxyErrorOverride Off could not be set: %s", error);
     }
-    remoteip = ap_find_linked_module("mod_remoteip.c");
     return OK;
 }
 
@@ -584,9 +539,5 @@ void osp_pinned_auth_hooks(apr_pool_t *p)
     ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(retrieve, NULL, NULL, APR_HOOK_MIDDLE);
     proxy_hook_scheme_handler(handle, NULL, after, APR_HOOK_REALLY_FIRST);
-    /* Behind negotiate's: what is not offered needs no other connection. */
-    ap_hook_insert_filter(insert_h2, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_insert_error_filter(insert_h2, NULL, NULL, APR_HOOK_REALLY_LAST);
     no_body = ap_register_input_filter("OSPROXY_NO_BODY", read_no_body, NULL, AP_FTYPE_RESOURCE);
-    h2_filter = ap_register_output_filter("OSPROXY_HTTP11", filter_h2, NULL, AP_FTYPE_CONTENT_SET);
 }
