@@ -32,11 +32,12 @@ krb5-user             | krb5-workstation      | test
 python3-gssapi        | python3-gssapi        | test
 python3-h2            | python3-h2            | test
 nghttp2-client        | nghttp2               | test
-clang                 | clang                 | test
-libclang-rt-dev       | compiler-rt           | test
+chromium              | chromium              | test
 -                     | libasan               | test
 -                     | libubsan              | test
-valgrind              | valgrind              | bench
+clang                 | clang                 | test
+libclang-rt-dev       | compiler-rt           | test
+valgrind              | valgrind              | test bench
 wrk                   | wrk                   | bench
 haproxy               | haproxy               | bench
 '
