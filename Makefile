@@ -116,8 +116,14 @@ asan: ## tests on real httpd with the module under ASan and UBSan
 	@$(MAKE) --no-print-directory OUT=$(OUT)/asan all \
 		SANITIZE="-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 	@OSPROXY_SANITIZE=1 $(PYTHON) -m pytest -q -n $(JOBS) $(or $(ARGS),$(ASAN_TESTS))
-ASAN_TESTS := test/http -k "event and not keep_alive and not pinned and not no_request_fails and (challenge or hostile or \
-	byte_for_byte or walk or spoofed or client or stored or reload or every_level)"
+ASAN_TESTS := test/http -k "(event and not keep_alive and not pinned and not no_request_fails and (challenge or hostile or \
+	byte_for_byte or walk or spoofed or client or stored or reload or every_level)) or (pinned and ((event and (faults or hops or \
+	requests)) or (prefork and who_they_are)))"
+
+lab-valgrind: $(MODULE) ## sign-ins through the module under valgrind (some minutes)
+	@build/setup.sh test
+	@$(PYTHON) test/lab memcheck --mpm prefork
+	@$(PYTHON) test/lab memcheck --mpm event
 
 install-test: $(MODULE) ## install and uninstall, Debian's layout and RHEL's
 	@test/install/test_install.sh $(MODULE)
@@ -149,5 +155,5 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run install uninstall setup test clang check unit fuzz-replay fuzz farm http asan \
+.PHONY: all run install uninstall setup test clang check unit fuzz-replay fuzz farm http asan lab-valgrind \
 	install-test lint bench bench-gate compile_commands clean help FORCE
