@@ -286,6 +286,7 @@ int osp_domain_https_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_pinned_auth_member(request_rec *r, osp_request *rec, osp_route *way);
 int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way);
+int osp_negotiate_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_path_unchanged_route(request_rec *r, osp_request *rec, osp_route *way);
 
 #endif

@@ -21,6 +21,7 @@ static const route_step steps[] = {
     osp_domain_https_route,
     osp_path_unchanged_route,
     osp_forwarded_proto_route,
+    osp_negotiate_route,
     osp_pinned_auth_route,
 };
 

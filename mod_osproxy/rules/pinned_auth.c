@@ -195,7 +195,37 @@ int osp_pinned_auth_member(request_rec *r, osp_request *rec, osp_route *way)
     return OK;
 }
 
-/* ---- the connection that a request goes by ------------------------------------------------------ */
+/* ---- HTTP/2 ---------------------------------------------------------------------------------------- */
+
+typedef struct tally {
+    unsigned binding;    /* challenges for the connection */
+    unsigned with_token; /* of these, such as go on with the handshake under way */
+    unsigned other;
+} tally;
+
+static void count_challenges(const apr_table_t *headers, tally *count)
+{
+    const apr_array_header_t *fields = apr_table_elts(headers);
+    int i;
+
+    for (i = 0; i < fields->nelts; i++) {
+        const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
+        osp_challenge_iter it;
+        osp_challenge challenge;
+
+        if (strcasecmp(field->key, "WWW-Authenticate") != 0) {
+            continue;
+        }
+        it = osp_challenge_begin(osp_span_of(field->val));
+        while (osp_challenge_next(&it, &challenge)) {
+            int binds = osp_credentials_bind(challenge.scheme);
+
+            count->binding += binds;
+            count->other += !binds;
+            count->with_token += binds && challenge.rest.n;
+        }
+    }
+}
 
 /* HTTP/2 streams share a client connection: the client must come back with HTTP/1.1. mod_http2
  * turns this note on a 403 into HTTP_1_1_REQUIRED (RFC 9113 section 7). */
@@ -204,6 +234,49 @@ static int send_back_to_http11(request_rec *r)
     apr_table_setn(r->notes, "ssl-renegotiate-forbidden", "pinned-auth");
     return HTTP_FORBIDDEN;
 }
+
+/* The answer may be a back end's own, or a page that httpd shows instead. */
+static int is_of_backend(request_rec *r)
+{
+    for (; r; r = r->prev) {
+        if (osp_request_get(r)->proxied) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A 401 that nobody can answer over HTTP/2 says so at once, as IIS does: curl, for one, keeps trying
+ * otherwise. With another scheme beside them the client has the choice. */
+static apr_status_t filter_h2(ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    request_rec *r = f->r;
+    ap_filter_t *next = f->next;
+
+    ap_remove_output_filter(f);
+    if (r->status == HTTP_UNAUTHORIZED && is_of_backend(r)) {
+        tally count = {0, 0, 0};
+
+        count_challenges(r->headers_out, &count);
+        count_challenges(r->err_headers_out, &count);
+        if (count.binding && !count.other) {
+            r->status = send_back_to_http11(r);
+            r->status_line = NULL;
+            osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_ACTED);
+        }
+    }
+    return ap_pass_brigade(next, brigade);
+}
+
+/* Behind negotiate's filter: what is not offered needs no other connection. */
+static void insert_h2(request_rec *r)
+{
+    if (r->connection->master && osp_request_mode(r, OSP_RULE_PINNED_AUTH) == OSP_ENFORCE) {
+        ap_add_output_filter_handle(h2_filter, NULL, r, r->connection);
+    }
+}
+
+/* ---- the connection that a request goes by ------------------------------------------------------ */
 
 static int refuse(request_rec *r, int status, const char *text)
 {
@@ -325,6 +398,9 @@ int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way)
     if (mode == OSP_OFF) {
         return OK;
     }
+    if (!rec->prepared) {
+        insert_h2(r);
+    }
     read_credentials(r, rec);
     if (!rec->credentials && !rec->pin && !rec->pin_lost) {
         return OK;
@@ -341,36 +417,6 @@ int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way)
 }
 
 /* ---- carrying the request ----------------------------------------------------------------------- */
-
-typedef struct tally {
-    unsigned binding;    /* challenges for the connection */
-    unsigned with_token; /* of these, such as go on with the handshake under way */
-    unsigned other;
-} tally;
-
-static void count_challenges(const apr_table_t *headers, tally *count)
-{
-    const apr_array_header_t *fields = apr_table_elts(headers);
-    int i;
-
-    for (i = 0; i < fields->nelts; i++) {
-        const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
-        osp_challenge_iter it;
-        osp_challenge challenge;
-
-        if (strcasecmp(field->key, "WWW-Authenticate") != 0) {
-            continue;
-        }
-        it = osp_challenge_begin(osp_span_of(field->val));
-        while (osp_challenge_next(&it, &challenge)) {
-            int binds = osp_credentials_bind(challenge.scheme);
-
-            count->binding += binds;
-            count->other += !binds;
-            count->with_token += binds && challenge.rest.n;
-        }
-    }
-}
 
 static int goes_on(const apr_table_t *headers)
 {
@@ -515,48 +561,6 @@ static int handle(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
     return status;
 }
 
-/* ---- HTTP/2 ---------------------------------------------------------------------------------------- */
-
-/* The answer may be a back end's own, or a page that httpd shows instead. */
-static int is_of_backend(request_rec *r)
-{
-    for (; r; r = r->prev) {
-        if (osp_request_get(r)->proxied) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* A 401 that nobody can answer over HTTP/2 says so at once, as IIS does: curl, for one, keeps trying
- * otherwise. With another scheme beside them the client has the choice. */
-static apr_status_t filter_h2(ap_filter_t *f, apr_bucket_brigade *brigade)
-{
-    request_rec *r = f->r;
-    ap_filter_t *next = f->next;
-
-    ap_remove_output_filter(f);
-    if (r->status == HTTP_UNAUTHORIZED && is_of_backend(r)) {
-        tally count = {0, 0, 0};
-
-        count_challenges(r->headers_out, &count);
-        count_challenges(r->err_headers_out, &count);
-        if (count.binding && !count.other) {
-            r->status = send_back_to_http11(r);
-            r->status_line = NULL;
-            osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_ACTED);
-        }
-    }
-    return ap_pass_brigade(next, brigade);
-}
-
-static void insert_h2(request_rec *r)
-{
-    if (r->connection->master && osp_request_mode(r, OSP_RULE_PINNED_AUTH) == OSP_ENFORCE) {
-        ap_add_output_filter_handle(h2_filter, NULL, r, r->connection);
-    }
-}
-
 /* ---- hooks ------------------------------------------------------------------------------------------ */
 
 static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
@@ -591,8 +595,6 @@ void osp_pinned_auth_hooks(apr_pool_t *p)
     ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(retrieve, NULL, NULL, APR_HOOK_MIDDLE);
     proxy_hook_scheme_handler(handle, NULL, after, APR_HOOK_REALLY_FIRST);
-    /* Behind negotiate's: what is not offered needs no other connection. */
-    ap_hook_insert_filter(insert_h2, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(insert_h2, NULL, NULL, APR_HOOK_REALLY_LAST);
     h2_filter = ap_register_output_filter("OSPROXY_HTTP11", filter_h2, NULL, AP_FTYPE_CONTENT_SET);
     no_body = ap_register_input_filter("OSPROXY_NO_BODY", read_no_body, NULL, AP_FTYPE_RESOURCE);
