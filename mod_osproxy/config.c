@@ -217,7 +217,7 @@ static const char *add_internal(cmd_parms *cmd, void *dir, const char *arg)
     const char *mask = plain ? ap_strchr_c(plain, '/') : NULL;
 
     (void)dir;
-    if (mask && strcmp(mask, "/0") == 0) {
+    if (mask && mask[1] && !mask[1 + strspn(mask + 1, "0.")]) {
         return apr_psprintf(cmd->pool, "OSProxyInternal: '%s' would make every client internal; "
                             "to offer everyone Negotiate, write OSProxyRule negotiate off "
                             "\"reason\"", arg);

@@ -39,19 +39,23 @@ static int check_load_order(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
     return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ? !OK : OK;
 }
 
-static apr_hash_t *index_modules(apr_pool_t *p, const apr_array_header_t *modules)
+/* httpd lets a virtual host without a directive of ours share the main server's configuration; what
+ * is worked out for each server (counters, names, prepared configurations) needs one of its own. */
+static int part_servers(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *main_server)
 {
-    apr_hash_t *index = apr_hash_make(p);
-    int i;
+    const osp_server_conf *shared = osp_server_conf_get(main_server);
+    server_rec *s;
 
-    for (i = 0; i < modules->nelts; i++) {
-        const osp_module *declared = &APR_ARRAY_IDX(modules, i, osp_module);
-        char *name = apr_pstrdup(p, declared->name);
-
-        ap_str_tolower(name); /* IIS does not tell /MyApp from /myapp */
-        apr_hash_set(index, name, APR_HASH_KEY_STRING, declared);
+    (void)plog;
+    (void)ptemp;
+    for (s = main_server->next; s; s = s->next) {
+        if (osp_server_conf_get(s) == shared) {
+            ap_set_module_config(s->module_config, &osproxy_module,
+                                 apr_pmemdup(pconf, shared, sizeof *shared));
+        }
     }
-    return index;
+    return OK;
 }
 
 /* Before every rule's own post_config. */
@@ -64,7 +68,8 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
     for (s = main_server; s; s = s->next) {
         osp_server_conf *conf = osp_server_conf_get(s);
 
-        conf->module_index = conf->modules ? index_modules(pconf, conf->modules) : NULL;
+        conf->module_index = conf->modules
+                             ? osp_module_index_make(pconf, conf->modules) : NULL;
     }
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* the rehearsal before the start proper */
@@ -80,6 +85,7 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
 static void register_hooks(apr_pool_t *p)
 {
     ap_hook_pre_config(check_load_order, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(part_servers, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_FIRST);
 
     osp_keep_alive_hooks(p);    /* the connection, before any request */
@@ -91,6 +97,7 @@ static void register_hooks(apr_pool_t *p)
     if (proxy_is_loaded()) {
         osp_route_hooks(p);     /* mod_proxy's pre_request: host, ports, https, path, headers */
         osp_pinned_auth_hooks(p); /* the scheme handler, and the end of the connection */
+        osp_forwarded_proto_hooks(p); /* once more, when mod_proxy builds the head */
         osp_negotiate_hooks(p); /* the answer */
     }
     osp_count_hooks(p);

@@ -11,11 +11,6 @@
 #define DEFAULT_LIMIT 10000
 #define MOST_OF_A_CLIENT 32 /* a hop's connection may carry many clients, each with a sign-in */
 
-typedef struct pins {
-    osp_pin *first; /* the newest */
-    unsigned count;
-} pins;
-
 static apr_uint32_t open_here;
 
 /* The pin that the request under way in this thread goes by. */
@@ -56,16 +51,16 @@ unsigned osp_pin_limit(void)
 
 /* ---- finding ---------------------------------------------------------------------------------- */
 
-static pins *pins_of(const conn_rec *c)
+static osp_pin *first_of(const conn_rec *c)
 {
-    return ap_get_module_config(c->conn_config, &osproxy_module);
+    const osp_conn *conn = ap_get_module_config(c->conn_config, &osproxy_module);
+
+    return conn ? conn->pins : NULL;
 }
 
 int osp_pin_exists(const request_rec *r)
 {
-    const pins *all = pins_of(r->connection);
-
-    return all && all->first;
+    return first_of(r->connection) != NULL;
 }
 
 static const char *uds_of(const request_rec *r, const proxy_worker *worker)
@@ -99,17 +94,16 @@ const char *osp_pin_origin(apr_pool_t *p, const request_rec *r, const proxy_work
 
 osp_pin *osp_pin_find(const request_rec *r, const proxy_balancer *balancer, const char *origin)
 {
-    const pins *all = pins_of(r->connection);
     osp_pin *pin, *same_server = NULL;
 
-    for (pin = all ? all->first : NULL; pin; pin = pin->next) {
+    for (pin = first_of(r->connection); pin; pin = pin->next) {
         if (strcmp(pin->address, r->useragent_ip) != 0) {
             continue;
         }
         if (balancer && pin->balancer == balancer) {
             return pin;
         }
-        if (!same_server && strcmp(pin->origin, origin) == 0) {
+        if (!same_server && origin && strcmp(pin->origin, origin) == 0) {
             same_server = pin;
         }
     }
@@ -235,16 +229,15 @@ osp_pin *osp_pin_open(apr_pool_t *parent, request_rec *r, proxy_worker *real,
 
 static void forget(osp_pin *pin)
 {
-    pins *all = pins_of(pin->client);
-    osp_pin **at = all ? &all->first : NULL;
+    osp_conn *conn = osp_conn_get(pin->client);
+    osp_pin **at;
 
-    while (at && *at) {
+    for (at = &conn->pins; *at; at = &(*at)->next) {
         if (*at == pin) {
             *at = pin->next;
-            all->count--;
+            conn->pin_count--;
             return;
         }
-        at = &(*at)->next;
     }
 }
 
@@ -255,11 +248,11 @@ void osp_pin_close(osp_pin *pin, enum osp_pin_event why)
     apr_pool_destroy(pin->pool);
 }
 
-static void close_oldest(const pins *all)
+static void close_oldest(const conn_rec *c)
 {
     osp_pin *pin, *oldest = NULL;
 
-    for (pin = all->first; pin; pin = pin->next) {
+    for (pin = first_of(c); pin; pin = pin->next) {
         oldest = pin->busy ? oldest : pin;
     }
     if (oldest) {
@@ -269,26 +262,21 @@ static void close_oldest(const pins *all)
 
 void osp_pin_keep(osp_pin *pin)
 {
-    pins *all = pins_of(pin->client);
+    osp_conn *conn = osp_conn_get(pin->client);
 
-    if (!all) {
-        all = apr_pcalloc(pin->client->pool, sizeof *all);
-        ap_set_module_config(pin->client->conn_config, &osproxy_module, all);
+    if (conn->pin_count >= MOST_OF_A_CLIENT) {
+        close_oldest(pin->client);
     }
-    if (all->count >= MOST_OF_A_CLIENT) {
-        close_oldest(all);
-    }
-    pin->next = all->first;
-    all->first = pin;
-    all->count++;
+    pin->next = conn->pins;
+    conn->pins = pin;
+    conn->pin_count++;
 }
 
 void osp_pin_close_others(const request_rec *r)
 {
-    const pins *all = pins_of(r->connection);
     osp_pin *pin, *next;
 
-    for (pin = all ? all->first : NULL; pin; pin = next) {
+    for (pin = first_of(r->connection); pin; pin = next) {
         next = pin->next;
         if (!pin->busy && !pin->once && strcmp(pin->address, r->useragent_ip) != 0) {
             osp_pin_close(pin, OSP_PIN_CLOSED_BY_CLIENT);
@@ -309,12 +297,12 @@ int osp_pin_is_alive(osp_pin *pin, server_rec *s)
 /* The client goes; the back end may have gone before. */
 static int close_all(conn_rec *c)
 {
-    const pins *all = pins_of(c);
+    osp_pin *pin;
 
-    while (all && all->first) {
-        int was_up = c->aborted || osp_pin_is_alive(all->first, c->base_server);
+    while ((pin = first_of(c))) {
+        int was_up = c->aborted || osp_pin_is_alive(pin, c->base_server);
 
-        osp_pin_close(all->first, was_up ? OSP_PIN_CLOSED_BY_CLIENT : OSP_PIN_CLOSED_BY_BACKEND);
+        osp_pin_close(pin, was_up ? OSP_PIN_CLOSED_BY_CLIENT : OSP_PIN_CLOSED_BY_BACKEND);
     }
     return OK;
 }

@@ -61,7 +61,8 @@ const char *osp_pin_origin(apr_pool_t *p, const request_rec *r, const proxy_work
 /* Whether the client connection of r has pins: one look, for every request. */
 int osp_pin_exists(const request_rec *r);
 
-/* The pin of r's client that serves this balancer (NULL: none is involved) or origin, or NULL. */
+/* The pin of r's client that serves this balancer (NULL: none is involved) or origin (NULL: one that
+ * cannot be pinned), or NULL. */
 osp_pin *osp_pin_find(const request_rec *r, const proxy_balancer *balancer, const char *origin);
 
 /* Makes a pin to real, below pool (the client connection's, or r's for one request alone). NULL with

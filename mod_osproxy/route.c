@@ -21,6 +21,7 @@ static const route_step steps[] = {
     osp_domain_https_route,
     osp_path_unchanged_route,
     osp_forwarded_proto_route,
+    osp_negotiate_route,
     osp_pinned_auth_route,
 };
 
@@ -65,8 +66,10 @@ static int route(proxy_worker **worker, proxy_balancer **balancer, request_rec *
     *worker = way.worker;
     *url = way.url;
     if (status != OK) {
-        /* The balancer counted this request as under way. */
-        ap_proxy_post_request(*worker, *balancer, r, conf);
+        /* The balancer counted this request as under way; mod_proxy sees to that after a 503 only. */
+        if (status != HTTP_SERVICE_UNAVAILABLE) {
+            ap_proxy_post_request(*worker, *balancer, r, conf);
+        }
         return status;
     }
     rec->proxied = 1;

@@ -22,7 +22,9 @@ typedef struct osp_credentials {
     osp_span scheme; /* as written, a span into the value; empty with NONE */
 } osp_credentials;
 
-/* Reads one field value. A token that is damaged, or missing, counts as FIRST. */
+/* Reads a field value: the most demanding of its elements, for httpd joins several lines with commas
+ * and a back end may look at any of them. It is split as a list of challenges is (challenge.h). A
+ * token that is damaged, or missing, counts as FIRST. */
 osp_credentials osp_credentials_read(osp_span value);
 
 /* Whether a scheme authenticates the connection: NTLM, Negotiate, Nego2, Kerberos, in any case. */

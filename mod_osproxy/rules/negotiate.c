@@ -76,13 +76,13 @@ static void tell(request_rec *r, enum osp_mode mode, const tally *count)
     if (!count->kept) {
         OSP_REPORT(r, OSP_RULE_NEGOTIATE, 0,
                    "OSP0301: [negotiate] the back end offers nothing but Negotiate: external "
-                      "clients cannot sign in here; enable NTLM in IIS, or list these clients in "
-                      "OSProxyInternal");
+                   "clients cannot sign in here; enable NTLM in IIS, or list these clients in "
+                   "OSProxyInternal");
     }
     else if (mode == OSP_REPORT) {
         OSP_REPORT(r, OSP_RULE_NEGOTIATE, 1,
                    "OSP0302: [negotiate] an external client is offered Negotiate; it would be "
-                      "removed");
+                   "removed");
     }
 }
 
@@ -107,15 +107,14 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
     return ap_pass_brigade(next, brigade);
 }
 
-static void insert(request_rec *r)
+int osp_negotiate_route(request_rec *r, osp_request *rec, osp_route *way)
 {
-    if (osp_request_mode(r, OSP_RULE_NEGOTIATE) == OSP_OFF
-        || !(r->proxyreq == PROXYREQ_REVERSE
-             || (r->handler && strncmp(r->handler, "proxy:", 6) == 0))
-        || osp_client_is_internal(r)) {
-        return;
+    (void)way;
+    if (!rec->prepared && osp_request_mode(r, OSP_RULE_NEGOTIATE) != OSP_OFF
+        && !osp_client_is_internal(r)) {
+        ap_add_output_filter_handle(filter_handle, NULL, r, r->connection);
     }
-    ap_add_output_filter_handle(filter_handle, NULL, r, r->connection);
+    return OK;
 }
 
 /* mod_proxy is done with the request. A status of 401 here, rather than OK with r->status 401,
@@ -144,7 +143,6 @@ void osp_negotiate_hooks(apr_pool_t *p)
     (void)p;
     filter_handle = ap_register_output_filter("OSPROXY_NEGOTIATE", filter, NULL,
                                               AP_FTYPE_CONTENT_SET);
-    ap_hook_insert_filter(insert, NULL, NULL, APR_HOOK_LAST);
     /* An optional hook: mod_proxy exports no function to register it with. */
     APR_OPTIONAL_HOOK(proxy, request_status, overridden, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -26,8 +26,8 @@
 #include "proxy_api.h"
 
 static APR_OPTIONAL_FN_TYPE(ap_proxy_retry_worker) *retry_worker;
-static module *remoteip; /* NULL when it is not loaded */
-static ap_filter_rec_t *h2_filter;
+static ap_conf_vector_t *no_override; /* holds ProxyErrorOverride Off and nothing else, or NULL */
+static ap_filter_rec_t *h2_filter, *no_body;
 
 /* ---- what the request brings ------------------------------------------------------------------ */
 
@@ -70,9 +70,8 @@ static void read_credentials(const request_rec *r, osp_request *rec)
     }
 }
 
-/* Whether the connection that the request came by may carry other clients too. A hop that tells its
- * clients' addresses in a header does as it pleases; the PROXY protocol tells one for a connection,
- * and mod_remoteip then keeps a record with the connection. */
+/* Whether the connection that the request came by may carry other clients too: a hop that tells its
+ * clients' addresses in a header does as it pleases. */
 static enum osp_hop hop_of(const request_rec *r)
 {
     const apr_array_header_t *hops = osp_server_conf_get(r->server)->hops;
@@ -85,11 +84,7 @@ static enum osp_hop hop_of(const request_rec *r)
             return rule->hop;
         }
     }
-    if (osp_request_via_trusted_hop(r)
-        && !(remoteip && ap_get_module_config(r->connection->conn_config, remoteip))) {
-        return OSP_HOP_SHARED;
-    }
-    return OSP_HOP_DEDICATED;
+    return osp_request_via_trusted_hop(r) ? OSP_HOP_SHARED : OSP_HOP_DEDICATED;
 }
 
 /* ---- the server that a client is signed in to -------------------------------------------------- */
@@ -167,20 +162,26 @@ static void elect(request_rec *r, osp_route *way, proxy_worker *real)
 int osp_pinned_auth_member(request_rec *r, osp_request *rec, osp_route *way)
 {
     const char *origin;
-    osp_pin *pin;
+    osp_pin *pin = rec->pin;
 
     rec->pin = NULL;
+    if (pin && rec->pin_failed && !pin->busy) {
+        osp_pin_close(pin, OSP_PIN_CLOSED_BY_BACKEND); /* mod_proxy tries another member now */
+        rec->pin_lost = 1;
+    }
+    rec->pin_failed = 0;
     if (!osp_pin_exists(r) || osp_request_mode(r, OSP_RULE_PINNED_AUTH) != OSP_ENFORCE) {
         return OK;
     }
     read_credentials(r, rec);
     osp_pin_close_others(r);
     origin = osp_pin_origin(r->pool, r, way->worker, way->url);
-    pin = origin ? osp_pin_find(r, way->balancer, origin) : NULL;
+    pin = osp_pin_find(r, way->balancer, origin);
     if (!pin || (pin->once && !rec->credentials)) {
         return OK;
     }
-    if (way->balancer && pin->balancer == way->balancer && strcmp(pin->origin, origin) != 0) {
+    if (way->balancer && pin->balancer == way->balancer
+        && !(origin && strcmp(pin->origin, origin) == 0)) {
         if (may_serve(pin->real, r->server, rec->credentials)) {
             elect(r, way, pin->real);
         }
@@ -194,7 +195,37 @@ int osp_pinned_auth_member(request_rec *r, osp_request *rec, osp_route *way)
     return OK;
 }
 
-/* ---- the connection that a request goes by ------------------------------------------------------ */
+/* ---- HTTP/2 ---------------------------------------------------------------------------------------- */
+
+typedef struct tally {
+    unsigned binding;    /* challenges for the connection */
+    unsigned with_token; /* of these, such as go on with the handshake under way */
+    unsigned other;
+} tally;
+
+static void count_challenges(const apr_table_t *headers, tally *count)
+{
+    const apr_array_header_t *fields = apr_table_elts(headers);
+    int i;
+
+    for (i = 0; i < fields->nelts; i++) {
+        const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
+        osp_challenge_iter it;
+        osp_challenge challenge;
+
+        if (strcasecmp(field->key, "WWW-Authenticate") != 0) {
+            continue;
+        }
+        it = osp_challenge_begin(osp_span_of(field->val));
+        while (osp_challenge_next(&it, &challenge)) {
+            int binds = osp_credentials_bind(challenge.scheme);
+
+            count->binding += binds;
+            count->other += !binds;
+            count->with_token += binds && challenge.rest.n;
+        }
+    }
+}
 
 /* HTTP/2 streams share a client connection: the client must come back with HTTP/1.1. mod_http2
  * turns this note on a 403 into HTTP_1_1_REQUIRED (RFC 9113 section 7). */
@@ -203,6 +234,49 @@ static int send_back_to_http11(request_rec *r)
     apr_table_setn(r->notes, "ssl-renegotiate-forbidden", "pinned-auth");
     return HTTP_FORBIDDEN;
 }
+
+/* The answer may be a back end's own, or a page that httpd shows instead. */
+static int is_of_backend(request_rec *r)
+{
+    for (; r; r = r->prev) {
+        if (osp_request_get(r)->proxied) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A 401 that nobody can answer over HTTP/2 says so at once, as IIS does: curl, for one, keeps trying
+ * otherwise. With another scheme beside them the client has the choice. */
+static apr_status_t filter_h2(ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    request_rec *r = f->r;
+    ap_filter_t *next = f->next;
+
+    ap_remove_output_filter(f);
+    if (r->status == HTTP_UNAUTHORIZED && is_of_backend(r)) {
+        tally count = {0, 0, 0};
+
+        count_challenges(r->headers_out, &count);
+        count_challenges(r->err_headers_out, &count);
+        if (count.binding && !count.other) {
+            r->status = send_back_to_http11(r);
+            r->status_line = NULL;
+            osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_ACTED);
+        }
+    }
+    return ap_pass_brigade(next, brigade);
+}
+
+/* Behind negotiate's filter: what is not offered needs no other connection. */
+static void insert_h2(request_rec *r)
+{
+    if (r->connection->master && osp_request_mode(r, OSP_RULE_PINNED_AUTH) == OSP_ENFORCE) {
+        ap_add_output_filter_handle(h2_filter, NULL, r, r->connection);
+    }
+}
+
+/* ---- the connection that a request goes by ------------------------------------------------------ */
 
 static int refuse(request_rec *r, int status, const char *text)
 {
@@ -324,6 +398,9 @@ int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way)
     if (mode == OSP_OFF) {
         return OK;
     }
+    if (!rec->prepared) {
+        insert_h2(r);
+    }
     read_credentials(r, rec);
     if (!rec->credentials && !rec->pin && !rec->pin_lost) {
         return OK;
@@ -341,33 +418,12 @@ int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way)
 
 /* ---- carrying the request ----------------------------------------------------------------------- */
 
-/* Whether an answer has a challenge for the connection; with_token: one that goes on with the
- * handshake under way. */
-static int challenges(const apr_table_t *headers, int with_token)
+static int goes_on(const apr_table_t *headers)
 {
-    const apr_array_header_t *fields;
-    int i;
+    tally count = {0, 0, 0};
 
-    if (!apr_table_get(headers, "WWW-Authenticate")) {
-        return 0;
-    }
-    fields = apr_table_elts(headers);
-    for (i = 0; i < fields->nelts; i++) {
-        const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
-        osp_challenge_iter it;
-        osp_challenge challenge;
-
-        if (strcasecmp(field->key, "WWW-Authenticate") != 0) {
-            continue;
-        }
-        it = osp_challenge_begin(osp_span_of(field->val));
-        while (osp_challenge_next(&it, &challenge)) {
-            if (osp_credentials_bind(challenge.scheme) && (!with_token || challenge.rest.n)) {
-                return 1;
-            }
-        }
-    }
-    return 0;
+    count_challenges(headers, &count);
+    return count.with_token > 0;
 }
 
 /* What the answer to a request with credentials means for the handshake. */
@@ -379,7 +435,7 @@ static void judge(osp_pin *pin, const request_rec *r, enum osp_credentials_kind 
     if (!credentials) {
         return;
     }
-    pin->challenged = answer == HTTP_UNAUTHORIZED && challenges(r->headers_out, 1);
+    pin->challenged = answer == HTTP_UNAUTHORIZED && goes_on(r->headers_out);
     if (pin->challenged) {
         return;
     }
@@ -391,10 +447,39 @@ static void judge(osp_pin *pin, const request_rec *r, enum osp_credentials_kind 
     }
 }
 
+/* mod_proxy closes the connection of a sub-request, unless a body was kept for it: an empty one. */
+static void keep_for_subrequest(request_rec *r)
+{
+    if (r->main && !r->kept_body) {
+        r->kept_body = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+        ap_add_input_filter_handle(no_body, NULL, r, r->connection);
+    }
+}
+
+static apr_status_t read_no_body(ap_filter_t *f, apr_bucket_brigade *brigade, ap_input_mode_t mode,
+                                 apr_read_type_e block, apr_off_t bytes)
+{
+    (void)mode;
+    (void)block;
+    (void)bytes;
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(f->c->bucket_alloc));
+    return APR_SUCCESS;
+}
+
+/* mod_proxy closes the connection when it shows a page of httpd's own instead of an answer: not for
+ * the challenge in the middle of a handshake, whose body nobody sees. */
+static void show_challenge(request_rec *r, const osp_request *rec)
+{
+    if (no_override && rec->credentials == OSP_CREDENTIALS_FIRST) {
+        r->per_dir_config = ap_merge_per_dir_configs(r->pool, r->per_dir_config, no_override);
+    }
+}
+
 static int run(request_rec *r, osp_pin *pin, proxy_server_conf *conf, char *url,
                const char *proxyname, apr_port_t proxyport)
 {
     osp_request *rec = osp_request_get(r);
+    ap_conf_vector_t *sections = r->per_dir_config;
     osp_pin *outer;
     int status;
 
@@ -409,10 +494,14 @@ static int run(request_rec *r, osp_pin *pin, proxy_server_conf *conf, char *url,
     pin->sealed = rec->credentials == OSP_CREDENTIALS_ANSWER;
     pin->busy = 1;
     rec->carried = 1;
+    keep_for_subrequest(r);
+    show_challenge(r, rec);
     outer = osp_pin_enter(pin);
     status = proxy_run_scheme_handler(r, pin->own, conf, url, proxyname, proxyport);
     osp_pin_enter(outer);
+    r->per_dir_config = sections;
     rec->carried = 0;
+    rec->pin_failed = status == HTTP_SERVICE_UNAVAILABLE;
     pin->busy = pin->sealed = 0;
     pin->real->s->transferred += pin->own->s->transferred;
     pin->real->s->read += pin->own->s->read;
@@ -472,52 +561,22 @@ static int handle(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
     return status;
 }
 
-/* ---- HTTP/2 ---------------------------------------------------------------------------------------- */
-
-/* The answer may be a back end's own, or a page that httpd shows instead. */
-static int is_of_backend(request_rec *r)
-{
-    for (; r; r = r->prev) {
-        if (osp_request_get(r)->proxied) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* A client that is asked for such credentials over HTTP/2 is told at once where they can be used,
- * as IIS does; browsers do not find out by themselves. */
-static apr_status_t filter_h2(ap_filter_t *f, apr_bucket_brigade *brigade)
-{
-    request_rec *r = f->r;
-    ap_filter_t *next = f->next;
-
-    ap_remove_output_filter(f);
-    if (r->status == HTTP_UNAUTHORIZED && is_of_backend(r)
-        && (challenges(r->headers_out, 0) || challenges(r->err_headers_out, 0))) {
-        r->status = send_back_to_http11(r);
-        r->status_line = NULL;
-        osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_ACTED);
-    }
-    return ap_pass_brigade(next, brigade);
-}
-
-static void insert_h2(request_rec *r)
-{
-    if (r->connection->master && osp_request_mode(r, OSP_RULE_PINNED_AUTH) == OSP_ENFORCE) {
-        ap_add_output_filter_handle(h2_filter, NULL, r, r->connection);
-    }
-}
-
 /* ---- hooks ------------------------------------------------------------------------------------------ */
 
 static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
-    (void)pconf;
+    const char *error = NULL;
+
     (void)plog;
-    (void)ptemp;
-    (void)main_server;
-    remoteip = ap_find_linked_module("mod_remoteip.c");
+    no_override = NULL;
+    if (osp_engine_used() && osp_settings_used("ProxyErrorOverride")) {
+        no_override = osp_settings_vector(pconf, ptemp, main_server, "ProxyErrorOverride", "Off",
+                                          &error);
+    }
+    if (error) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server,
+                     "OSP0909: [pinned-auth] ProxyErrorOverride Off could not be set: %s", error);
+    }
     return OK;
 }
 
@@ -536,8 +595,7 @@ void osp_pinned_auth_hooks(apr_pool_t *p)
     ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_optional_fn_retrieve(retrieve, NULL, NULL, APR_HOOK_MIDDLE);
     proxy_hook_scheme_handler(handle, NULL, after, APR_HOOK_REALLY_FIRST);
-    /* Behind negotiate's: what is not offered needs no other connection. */
-    ap_hook_insert_filter(insert_h2, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(insert_h2, NULL, NULL, APR_HOOK_REALLY_LAST);
     h2_filter = ap_register_output_filter("OSPROXY_HTTP11", filter_h2, NULL, AP_FTYPE_CONTENT_SET);
+    no_body = ap_register_input_filter("OSPROXY_NO_BODY", read_no_body, NULL, AP_FTYPE_RESOURCE);
 }

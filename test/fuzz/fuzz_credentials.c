@@ -1,6 +1,6 @@
 /*
- * Any bytes as an Authorization field: what osp_credentials_read promises, and that nothing a lenient
- * server takes for Windows authentication is overlooked.
+ * Any bytes as an Authorization field: what osp_credentials_read promises, and that a first word which
+ * a lenient server takes for Windows authentication is not overlooked.
  */
 #include "fuzz.h"
 
@@ -25,15 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     osp_span word = first_word(value);
 
     PROMISE((found.kind == OSP_CREDENTIALS_NONE) == (found.scheme.n == 0));
-    PROMISE((found.kind == OSP_CREDENTIALS_NONE) == !osp_credentials_bind(word));
+    PROMISE(!osp_credentials_bind(word) || found.kind != OSP_CREDENTIALS_NONE);
     if (found.kind != OSP_CREDENTIALS_NONE) {
-        PROMISE(found.scheme.p == word.p && found.scheme.n == word.n);
+        PROMISE(found.scheme.p >= value.p && found.scheme.p + found.scheme.n <= value.p + value.n);
         PROMISE(osp_credentials_bind(found.scheme));
-    }
-    /* what follows the token does not change what it is */
-    if (size && found.kind == OSP_CREDENTIALS_ANSWER) {
-        size_t short_of = word.n + (size_t)(word.p - value.p);
-        PROMISE(size >= short_of + 3);
     }
     return 0;
 }

@@ -15,7 +15,7 @@ from lab.fixtures import front_of, lab, own_front, scripted, second  # noqa: E40
 
 CLIENTS = ("http", "https", "h2")
 # The long waiters first, so that they do not end alone.
-FIRST = ("test_keep_alive.py", "test_reload.py")
+FIRST = ("test_keep_alive.py", "test_reload.py", "test_pinned_auth_chaos.py")
 
 
 def pytest_configure(config):

@@ -1,198 +1,215 @@
-"""pinned-auth behind another hop: one connection may carry several clients (mod_remoteip,
-OSProxyHop). Whoever cannot be told apart is not signed in for longer than a request."""
+"""pinned-auth behind proxies and load balancers: what one client signs in serves no other client of
+the same connection, whatever the hop does; OSProxyHop says which hops keep clients apart."""
 import random
-import socket
 
 import pytest
 
-from lab.clients.steps import ask, final, hello, token, who
+from lab.clients.steps import ask, connection_of, final, hello, sign_in, signed_in, token, who
 from lab.world import HOST
 from osptest import Connection
 from osptest.client import encode
-from osptest.wire import Closed, Reader
+from osptest.wire import Closed
 
-TRUSTED = "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.0/8\n"
-ADDRESSES = {"user01": "192.0.2.1", "user02": "192.0.2.2", "user03": "2001:db8::3"}
-NOT_THEM = {401, 403, 502, 503, "closed"}
-
-
-def of(user):
-    return {"headers": [("X-Forwarded-For", ADDRESSES[user])]}
+HOP = "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.0/8\n"
+ALICE, BOB = ("X-Forwarded-For", "203.0.113.1"), ("X-Forwarded-For", "203.0.113.2")
 
 
-@pytest.fixture(scope="module")
-def body(scripted):
+def site(scripted):
     return f"ProxyPass / {scripted.url()}/\n"
 
 
 @pytest.fixture(scope="module")
-def shared(front_of, body):
-    """The default for a hop whose header is believed."""
-    return front_of(body, conf=TRUSTED, head="OSProxyEngine On\n")
+def shared(front_of, scripted):
+    """Behind a hop that mod_remoteip trusts."""
+    return front_of(site(scripted), conf=HOP)
 
 
 @pytest.fixture(scope="module")
-def dedicated(front_of, body):
-    return front_of(body, conf=TRUSTED + "OSProxyHop dedicated 127.0.0.0/8\n",
-                    head="OSProxyEngine On\n")
+def dedicated(front_of, scripted):
+    return front_of(site(scripted), conf=HOP + "OSProxyHop dedicated 127.0.0.0/8\n")
 
 
-@pytest.fixture(params=["shared", "dedicated"])
-def front(request, shared, dedicated):
-    front = {"shared": shared, "dedicated": dedicated}[request.param]
-    front.httpd.allow_log("OSP0905|OSP0903")
-    return front
+@pytest.fixture
+def hop(shared):
+    shared.httpd.allow_log("OSP0905")
+    with Connection(shared.address) as connection:
+        yield connection
 
 
-def outcome(client, user=None, authorization=None):
-    try:
-        return who(ask(client, "/WinAuth/", authorization, **(of(user) if user else {})))
-    except (Closed, ConnectionError):
-        return "closed"
+def of(client, user=None, authorization=None, connection=None, **request):
+    """A request of the client (a field) through the hop."""
+    return ask(connection, authorization=authorization, headers=[client], **request)
 
 
-def test_two_addresses_on_one_connection_are_never_mixed(front):
-    with Connection(front.address) as hop:
-        assert who(ask(hop, "/WinAuth/", token("user01"), **of("user01"))) == "user01"
-        assert outcome(hop, "user02") in NOT_THEM
-        with Connection(front.address) as other:
-            assert outcome(other, "user02") == 401
-    with Connection(front.address) as hop:
-        assert who(ask(hop, "/WinAuth/", token("user01"), **of("user01"))) == "user01"
-        assert who(ask(hop, "/WinAuth/", token("user02"), **of("user02"))) == "user02"
-        assert outcome(hop, "user01") in NOT_THEM | {"user01"}
-        assert outcome(hop, "user02") in NOT_THEM | {"user02"}
+# ---- a hop that may share its connection
+
+def test_a_sign_in_is_good_for_one_request(hop):
+    assert who(sign_in_of(hop, ALICE, "alice")) == "alice"
+    assert who(of(ALICE, connection=hop)) == 401
+    assert who(sign_in_of(hop, ALICE, "alice")) == "alice"
 
 
-def test_a_client_whose_address_the_hop_does_not_tell(front):
-    with Connection(front.address) as hop:
-        assert who(ask(hop, "/WinAuth/", token("user01"), **of("user01"))) == "user01"
-        assert outcome(hop) in NOT_THEM
+def sign_in_of(connection, client, user):
+    first = ask(connection, authorization=hello(), headers=[client])
+    assert first.status == 401
+    return ask(connection, authorization=final(first, user), headers=[client])
 
 
-def test_ntlm_through_the_hop(front):
-    with Connection(front.address) as hop:
-        for _ in range(3):
-            first = ask(hop, "/WinAuth/", hello(), **of("user01"))
-            assert who(ask(hop, "/WinAuth/", final(first, "user01"), **of("user01"))) == "user01"
+def test_nobody_else_of_the_connection_is_served_by_it(hop):
+    for other in (BOB, ALICE, ("X-Other", "1")):    # another address, the same one, none at all
+        assert who(sign_in_of(hop, ALICE, "alice")) == "alice"
+        assert who(of(other, connection=hop)) == 401
+        assert who(of(other, connection=hop, target="/public")) == ""
 
 
-def test_handshakes_of_several_clients_on_one_connection(front, scripted):
-    """Interleaved by the hop: each ends as it should, or fails cleanly."""
-    for seed in range(12):
-        dice = random.Random(seed)
-        with Connection(front.address) as hop:
-            firsts, done = {}, set()
-            while len(done) < 3:
-                user = dice.choice([user for user in ADDRESSES if user not in done])
-                if user not in firsts:
-                    answer = ask(hop, "/WinAuth/", hello(), **of(user))
-                    assert answer.status == 401
-                    firsts[user] = answer
-                else:
-                    got = outcome(hop, user, final(firsts[user], user))
-                    assert got in NOT_THEM | {user}
-                    done.add(user)
-                    if got in (503, "closed"):
-                        break
-                other = dice.choice([*ADDRESSES])
-                got = outcome(hop, other)
-                assert got in NOT_THEM | {other}
-                if got in (503, "closed"):
-                    break
+def test_handshakes_of_several_clients_interleaved(hop, scripted):
+    first = ask(hop, authorization=hello(), headers=[ALICE])
+    other = ask(hop, authorization=hello(), headers=[BOB])
+    assert who(of(("X-Other", "1"), connection=hop)) == 401
+    assert connection_of(first) != connection_of(other)
+    answer = ask(hop, authorization=final(other, "bob"), headers=[BOB])
+    assert (who(answer), connection_of(answer)) == ("bob", connection_of(other))
+    answer = ask(hop, authorization=final(first, "alice"), headers=[ALICE])
+    assert (who(answer), connection_of(answer)) == ("alice", connection_of(first))
     assert scripted.stats()["stray"] == 0
 
 
-def test_one_hop_one_client_stays_signed_in_where_it_is_written(dedicated):
-    with Connection(dedicated.address) as hop:
-        assert who(sign_in_as(hop, "user01")) == "user01"
+def test_tokens_of_several_clients_interleaved(hop):
+    for _ in range(5):
+        assert who(ask(hop, authorization=token("alice"), headers=[ALICE])) == "alice"
+        assert who(ask(hop, authorization=token("bob"), headers=[BOB])) == "bob"
+        assert who(ask(hop, authorization=token("carol"), headers=[ALICE])) == "carol"
+        assert who(ask(hop, headers=[BOB])) == 401
+
+
+@pytest.mark.parametrize("way", ["shared", "dedicated"])
+def test_handshakes_interleaved_at_random(shared, dedicated, scripted, way):
+    """Each ends as it should or fails cleanly, whatever comes between; a hop called dedicated that
+    is none fails more often."""
+    front = {"shared": shared, "dedicated": dedicated}[way]
+    front.httpd.allow_log("OSP0903|OSP0905")
+    clients = {"alice": ALICE, "bob": BOB, "carol": ("X-Forwarded-For", "2001:db8::3")}
+    for seed in range(20):
+        dice, firsts, served = random.Random(seed), {}, 0
+        with Connection(front.address) as hop:
+            try:
+                for _ in range(25):
+                    user = dice.choice([*clients])
+                    if dice.random() < 0.4:     # a page, without credentials
+                        assert who(of(clients[user], connection=hop)) in (user, 401)
+                    elif user in firsts:
+                        last = final(firsts.pop(user), user)
+                        got = who(ask(hop, authorization=last, headers=[clients[user]]))
+                        assert got in (user, 401, 503)
+                        served += got == user
+                    else:
+                        firsts[user] = ask(hop, authorization=hello(), headers=[clients[user]])
+                        assert firsts[user].status == 401
+            except (Closed, ConnectionError):
+                pass        # behind a 503
+        assert served or way == "dedicated"
+    assert scripted.stats()["stray"] == 0
+
+
+def test_clients_without_end_do_not_pile_up(hop, shared, scripted):
+    """A hop's connection brings handshake after handshake that nobody finishes."""
+    before = scripted.stats()["open"]
+    for number in range(100):
+        first = ask(hop, authorization=hello(),
+                    headers=[("X-Forwarded-For", f"203.0.113.{number + 10}")])
+        assert first.status == 401
+    assert scripted.stats()["open"] - before <= 32
+    assert shared.httpd.status()["pins"]["open"] <= 32
+    assert who(sign_in_of(hop, ALICE, "alice")) == "alice"
+
+
+def test_the_administrator_is_told(own_front, scripted):
+    front = own_front(site(scripted), conf=HOP)
+    front.httpd.expect_log(r"OSP0905.*OSProxyHop dedicated 127\.")
+    with Connection(front.address) as connection:
+        assert who(sign_in_of(connection, ALICE, "alice")) == "alice"
+
+
+# ---- hops that keep clients apart
+
+def test_a_dedicated_hop_is_signed_in_as_a_client_is(dedicated, scripted):
+    with Connection(dedicated.address) as connection:
+        answer = sign_in_of(connection, ALICE, "alice")
         for _ in range(3):
-            assert outcome(hop, "user01") == "user01"
+            again = of(ALICE, connection=connection)
+            assert (who(again), connection_of(again)) == ("alice", connection_of(answer))
 
 
-def sign_in_as(hop, user):
-    first = ask(hop, "/WinAuth/", hello(), **of(user))
-    return ask(hop, "/WinAuth/", final(first, user), **of(user))
+def test_a_dedicated_hop_that_is_none_mixes_no_addresses(dedicated):
+    with Connection(dedicated.address) as connection:
+        assert who(sign_in_of(connection, ALICE, "alice")) == "alice"
+        assert who(of(BOB, connection=connection)) == 401
+        assert who(of(ALICE, connection=connection)) == 401
 
 
-def test_by_default_a_sign_in_behind_a_hop_is_good_for_one_request(shared):
-    """Two users behind one NAT have one address: the hop's word alone tells nobody apart."""
-    shared.httpd.allow_log("OSP0905")
-    with Connection(shared.address) as hop:
-        assert who(sign_in_as(hop, "user01")) == "user01"
-        assert outcome(hop, "user01") == 401
-        assert who(sign_in_as(hop, "user01")) == "user01"
+def test_the_proxy_protocol_tells_one_client_for_a_connection(start, mpm, lab, scripted):
+    front = start(lambda address: "RemoteIPProxyProtocol On\nOSProxyEngine On\n"
+                  f"<VirtualHost {address}:80>\nServerName {HOST}\nOSProxyEngine On\n"
+                  f"RemoteIPProxyProtocol On\n{site(scripted)}</VirtualHost>\n")
+    with Connection(front.address) as connection:
+        connection.send(b"PROXY TCP4 203.0.113.1 203.0.113.9 4000 80\r\n")
+        signed_in(connection, "alice")
+        assert who(ask(connection)) == "alice"
+    front.stop()
 
 
-def test_it_says_so_once(own_front, body):
-    front = own_front(body, conf=TRUSTED, head="OSProxyEngine On\n")
-    front.httpd.expect_log("OSP0905")
-    with Connection(front.address) as hop:
-        assert who(sign_in_as(hop, "user01")) == "user01"
+# ---- hops that are not believed, or refused
+
+def test_a_client_that_claims_addresses_stays_itself(front_of, scripted):
+    front = front_of(site(scripted))
+    with Connection(front.address) as connection:
+        assert who(sign_in_of(connection, ALICE, "alice")) == "alice"
+        assert who(of(BOB, connection=connection)) == "alice"
 
 
-def test_where_clients_share_an_address_dedicated_mixes_them(dedicated):
-    """What cannot be told: the page of OSProxyHop says when not to write `dedicated`."""
-    with Connection(dedicated.address) as hop:
-        assert who(sign_in_as(hop, "user01")) == "user01"
-        # user02, behind the same NAT
-        assert outcome(hop, "user01") == "user01"
+def test_a_hop_that_tells_nothing_can_be_called_shared(own_front, scripted):
+    front = own_front(site(scripted), conf="OSProxyHop shared 127.0.0.1\n")
+    front.httpd.allow_log("OSP0905")
+    with Connection(front.address) as connection:
+        assert who(sign_in(connection, "alice")) == "alice"
+        assert who(ask(connection)) == 401
 
 
-def test_a_hop_that_may_not_sign_anybody_in(own_front, body, scripted):
-    front = own_front(body, conf="OSProxyHop refused 127.0.0.0/8\n")
+def test_a_refused_hop_carries_no_credentials(own_front, scripted):
+    front = own_front(site(scripted), conf="OSProxyHop refused 127.0.0.1\n")
     front.httpd.expect_log("OSP0907")
-    before = scripted.stats()["requests"]
-    with Connection(front.address) as hop:
-        answer = ask(hop, "/WinAuth/", hello())
-        assert answer.status == 403 and "not available on this way" in answer.text
-        assert scripted.stats()["requests"] == before
-        assert who(ask(hop, "/public")) == ""
+    before = scripted.stats()["type1"]
+    with Connection(front.address) as connection:
+        answer = ask(connection, authorization=hello())
+        assert answer.status == 403 and "Windows authentication" in answer.text
+        assert who(ask(connection, "/public")) == ""
+    assert scripted.stats()["type1"] == before
     assert front.httpd.status()["pins"]["refused"] == 1
 
 
-def test_a_forged_header_of_an_untrusted_client_changes_nothing(own_front, body):
-    front = own_front(body, conf="RemoteIPHeader X-Forwarded-For\n"
-                                 "RemoteIPInternalProxy 192.0.2.250\n")
-    with Connection(front.address) as client:
-        assert who(ask(client, "/WinAuth/", token("user01"), **of("user02"))) == "user01"
-        assert outcome(client, "user01") == "user01"
-        assert outcome(client) == "user01"
+@pytest.mark.parametrize("line,complaint", [
+    ("OSProxyHop private 10.0.0.1", "'private' is not allowed"),
+    ("OSProxyHop shared nowhere", "'nowhere' is no address"),
+    ("OSProxyHop shared", "OSProxyHop"),
+])
+def test_bad_values_are_named(shared, line, complaint):
+    status, output = shared.httpd.configtest(f"{line}\n")
+    assert status != 0 and complaint in output
 
 
-# ---- the PROXY protocol
-
-def behind_proxy_protocol(front, address):
-    sock = socket.create_connection((front.address, 80), 10)
-    sock.sendall(f"PROXY TCP4 {address} {front.address} 40000 80\r\n".encode())
-    return sock
-
-
-def test_the_proxy_protocol_gives_each_client_a_connection(own_front, body):
-    front = own_front(body, conf="RemoteIPProxyProtocol On\n")
-    socks = {user: behind_proxy_protocol(front, address)
-             for user, address in {"user01": "192.0.2.1", "user02": "192.0.2.1"}.items()}
-    readers = {user: Reader(sock) for user, sock in socks.items()}
-
-    def one(user, authorization=None):
-        headers = [("Authorization", authorization)] if authorization else []
-        socks[user].sendall(encode("/WinAuth/", host=HOST, headers=headers))
-        return readers[user].response()
-
-    firsts = {user: one(user, hello()) for user in socks}
-    for user in socks:
-        assert who(one(user, final(firsts[user], user))) == user
-    for user in [*socks] * 3:
-        assert who(one(user)) == user
-    for sock in socks.values():
-        sock.close()
+def test_pipelined_requests_of_several_clients(hop):
+    """Both are on the wire before the first is answered."""
+    first = encode("/WinAuth/", host=HOST, headers=[ALICE, ("Authorization", token("alice"))])
+    second = encode("/WinAuth/", host=HOST, headers=[BOB])
+    hop.send(first + second)
+    assert who(hop.reader.response("GET")) == "alice"
+    assert who(hop.reader.response("GET")) == 401
 
 
 # ---- the same harness can fail
 
-def test_plain_httpd_mixes_them(own_front, body, mpm):
-    front = own_front(body, conf=TRUSTED, module=False, head="")
-    front.httpd.allow_log("proxy")
-    with Connection(front.address) as hop:
-        assert who(ask(hop, "/WinAuth/", token("user01"), **of("user01"))) == "user01"
-        assert outcome(hop, "user02") == "user01"
+def test_plain_httpd_mixes_them(own_front, scripted):
+    front = own_front(site(scripted), conf=HOP, module=False, head="")
+    with Connection(front.address) as connection:
+        assert who(ask(connection, authorization=token("alice"), headers=[ALICE])) == "alice"
+        assert who(of(BOB, connection=connection)) == "alice"

@@ -1,7 +1,7 @@
 """The commands of the lab."""
 import argparse
 
-from . import chaos, faults, identity, world
+from . import chaos, faults, identity, memcheck, world
 from .clients import SCHEMES
 from .proxies import PROXIES
 
@@ -37,6 +37,10 @@ def main():
     command.add_argument("--seconds", type=float, default=25)
     command.add_argument("--seed", type=int, default=1)
     command.set_defaults(call=chaos.main_chaos)
+
+    command = commands.add_parser("memcheck", help="sign-ins through the module under valgrind")
+    command.add_argument("--mpm", default="prefork", choices=("event", "worker", "prefork"))
+    command.set_defaults(call=memcheck.main_memcheck)
 
     options = parser.parse_args()
     return options.call(options)

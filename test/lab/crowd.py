@@ -13,6 +13,9 @@ from . import ntlm
 from .backend import DOMAIN
 
 
+TRIES = 4
+
+
 class Member(asyncio.Protocol):
     """One client connection; one request at a time."""
 
@@ -78,25 +81,32 @@ class Crowd:
         self.front, self.size, self.scheme, self.parallel = front, size, scheme, parallel
         self.prefix = prefix
         self.members = []
-        self.failed = 0
+        self.failed = self.retried = 0
 
     async def gather(self):
         """Opens and signs in; scheme None: asks for the public page only."""
         gate = asyncio.Semaphore(self.parallel)
         loop = asyncio.get_running_loop()
 
+        async def enter(user):
+            """A member, and whether it got in."""
+            _, member = await loop.create_connection(
+                lambda: Member(self.front.host, user), self.front.address, self.front.port)
+            if self.scheme:
+                return member, await member.sign_in(self.scheme)
+            return member, (await member.ask("/public"))[0] == 200
+
         async def join(number):
             async with gate:
-                user = f"{self.prefix}{number:05}"
-                try:
-                    _, member = await loop.create_connection(
-                        lambda: Member(self.front.host, user), self.front.address,
-                        self.front.port)
-                    if self.scheme:
-                        good = await member.sign_in(self.scheme)
-                    else:
-                        good = (await member.ask("/public"))[0] == 200
-                except (OSError, asyncio.TimeoutError):
+                # As clients do: event closes connections between two requests when it is short of
+                # workers.
+                for _ in range(TRIES):
+                    try:
+                        member, good = await enter(f"{self.prefix}{number:05}")
+                        break
+                    except (OSError, asyncio.TimeoutError):
+                        self.retried += 1
+                else:
                     self.failed += 1
                     return
                 self.failed += not good

@@ -41,6 +41,7 @@ from osptest.place import addresses
 from . import ntlm
 from .process import Process
 
+OFFERS = ("Negotiate", "NTLM")
 REASONS = {200: "OK", 401: "Unauthorized", 404: "Not Found"}
 
 
@@ -253,7 +254,7 @@ class Faults:
 
     def __init__(self, name="IIS01", address=None, port=80):
         self.name, self.address, self.port = name, address or addresses.next(), port
-        self.offers = ("Negotiate", "NTLM")
+        self.offers = OFFERS
         self.count = Counter()
         self.open = set()
         self._started = threading.Event()
@@ -287,8 +288,9 @@ class Faults:
             connection.transport.abort()
 
     def reset(self):
-        """Forgets what was counted; connections stay."""
+        """Forgets what was counted and offered; connections stay."""
         self.count.clear()
+        self.offers = OFFERS
 
     def recycle(self):
         """Closes every connection, as a recycled application pool does."""

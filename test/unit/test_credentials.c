@@ -37,7 +37,15 @@ static const vector vectors[] = {
     {"Negotiate oYIBpzCCAaOgAwoBAaKCAYYEggGC", OSP_CREDENTIALS_ANSWER, "Negotiate"},
     {"negotiate \t oRQwEqADCgEAoQsGCSqGSIL3EgECAg==", OSP_CREDENTIALS_ANSWER, "negotiate"},
     {"Nego2 oXcwdaADCgEB", OSP_CREDENTIALS_ANSWER, "Nego2"},
-    {"NTLM,, TlRMTVNTUAADAAAA", OSP_CREDENTIALS_ANSWER, "NTLM"},
+    /* lines that httpd has joined */
+    {"Basic YTpi, NTLM TlRMTVNTUAADAAAA", OSP_CREDENTIALS_ANSWER, "NTLM"},
+    {"NTLM TlRMTVNTUAABAAAA, Negotiate oXcwdaADCgEB", OSP_CREDENTIALS_ANSWER, "Negotiate"},
+    {"Digest username=\"a\", realm=\"b\", Negotiate YIIGhg==", OSP_CREDENTIALS_FIRST, "Negotiate"},
+    {", NTLM TlRMTVNTUAABAAAA", OSP_CREDENTIALS_FIRST, "NTLM"},
+    {",NTLM x", OSP_CREDENTIALS_FIRST, "NTLM"},
+    {"Basic \"NTLM", OSP_CREDENTIALS_NONE, ""},
+    {"Digest username=\"x, NTLM abc\"", OSP_CREDENTIALS_NONE, ""},
+    {"Basic YTpi, Bearer x", OSP_CREDENTIALS_NONE, ""},
     /* 0xa0 and 0xa2 are other tags */
     {"Negotiate oIIBpzCC", OSP_CREDENTIALS_FIRST, "Negotiate"},
     {"Negotiate ooIBpzCC", OSP_CREDENTIALS_FIRST, "Negotiate"},
@@ -51,7 +59,7 @@ static const vector vectors[] = {
     {"Negotiate=YIIGhg==", OSP_CREDENTIALS_NONE, ""},
     {"", OSP_CREDENTIALS_NONE, ""},
     {"  ", OSP_CREDENTIALS_NONE, ""},
-    {",NTLM x", OSP_CREDENTIALS_NONE, ""},
+    {",", OSP_CREDENTIALS_NONE, ""},
 };
 
 static void test_every_vector_is_told_apart(void **state)

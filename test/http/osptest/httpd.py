@@ -9,8 +9,8 @@ import time
 
 from . import client
 from .errorlog import ErrorLog
-from .place import addresses, httpd_program, module_path, server_directory, server_user, \
-    shared_module
+from .place import addresses, httpd_environment, httpd_program, module_path, server_directory, \
+    server_user, shared_module
 
 MODULES = """unixd log_config logio authn_core authn_file authz_core authz_host authz_user
     auth_basic dir alias env setenvif headers rewrite status socache_shmcb slotmem_shm
@@ -46,7 +46,7 @@ class Httpd:
         self.before_proxy = before_proxy
         self.without = set(without)
         self.mpm_conf = mpm_conf
-        self.env = {**os.environ, **(env or {})}
+        self.env = {**httpd_environment(), **(env or {})}
         self.wrapper = list(wrapper)
         self.patience = patience
         self.address = address or addresses.next()
@@ -135,7 +135,7 @@ ServerName control.example.com
         path.write_text(self.full_conf(self.conf if conf is None else conf))
         done = subprocess.run([httpd_program(), "-d", str(self.dir), "-f", str(path), "-t", *args],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=60)
+                              env=httpd_environment(), timeout=60)
         return done.returncode, done.stdout
 
     # ---- life
