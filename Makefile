@@ -33,6 +33,8 @@ endif
 SOURCES := $(wildcard mod_osproxy/*.c mod_osproxy/*/*.c)
 OBJECTS := $(SOURCES:mod_osproxy/%.c=$(OUT)/obj/%.o)
 LIBS ?=
+# Certificates are read with OpenSSL.
+NEEDED := -lcrypto
 SANITIZE ?= # for example -fsanitize=address,undefined; httpd then needs LD_PRELOAD=libasan.so
 STRICT := -Wall -Wextra -Wshadow -Werror
 COMMON = -fPIC -fvisibility=hidden $(STRICT) -Imod_osproxy $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
@@ -40,14 +42,15 @@ COMMON = -fPIC -fvisibility=hidden $(STRICT) -Imod_osproxy $(CPPFLAGS) $(CFLAGS)
 GLUE = -std=gnu11 $(COMMON) -Wno-missing-field-initializers $(HTTPD_FLAGS) $(HTTPD_INCLUDES)
 PURE = -std=c11 -Wconversion $(COMMON)
 LINK = -shared -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS) $(SANITIZE)
-# What compiles a source file: parse/ knows no httpd header.
-flags_of = $(if $(filter mod_osproxy/parse/%,$(1)),$(PURE),$(GLUE))
+# What compiles a source file: parse/, and audit/ but for its glue, know no httpd header.
+AUDIT_GLUE := $(addprefix mod_osproxy/audit/,audit.c collect.c certificate.c settle.c)
+flags_of = $(if $(filter-out $(AUDIT_GLUE),$(filter mod_osproxy/parse/% mod_osproxy/audit/%,$(1))),$(PURE),$(GLUE))
 
 all: $(MODULE) ## build the module: build/out/mod_osproxy.so
 
 $(MODULE): $(OBJECTS) $(OUT)/obj/flags
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(LINK) -o $@ $(OBJECTS) $(LIBS)
+	$(Q)$(CC) $(LINK) -o $@ $(OBJECTS) $(LIBS) $(NEEDED)
 
 $(OUT)/obj/%.o: mod_osproxy/%.c $(OUT)/obj/flags
 	@mkdir -p $(@D)
@@ -60,7 +63,7 @@ $(OUT)/obj/flags: FORCE
 		"'build/setup.sh build' installs them" >&2; exit 1; }
 	@test -n "$(OBJECTS)" || { echo "make: mod_osproxy/ has no C files" >&2; exit 1; }
 	@mkdir -p $(@D)
-	@echo '$(CC) $(GLUE) $(PURE) $(LINK) $(LIBS) $(OBJECTS)' > $@.new
+	@echo '$(CC) $(GLUE) $(PURE) $(LINK) $(LIBS) $(NEEDED) $(OBJECTS)' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 -include $(OBJECTS:.o=.d)

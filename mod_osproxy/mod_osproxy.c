@@ -94,6 +94,7 @@ static void register_hooks(apr_pool_t *p)
         osp_negotiate_hooks(p); /* the answer */
     }
     osp_status_hooks(p);
+    osp_audit_hooks(p);         /* the configuration itself: configtest, start, reload */
 }
 
 module AP_MODULE_DECLARE_DATA osproxy_module = {

@@ -1,0 +1,225 @@
+/*
+ * collect.c: from httpd's configuration tree and server records to facts.
+ *
+ * ap_conftree holds every directive with its file and line: includes and macros taken in, IfModule
+ * and IfDefine dissolved, sections as nodes with children. A virtual host's node and its server_rec
+ * know each other by file and line.
+ */
+#include "apr_strings.h"
+#include "ap_mpm.h"
+#include "ap_regex.h"
+#include "http_core.h"
+#include "util_cfgtree.h"
+
+#include "audit.h"
+
+typedef struct collector {
+    osp_facts *facts;
+    apr_pool_t *pool;
+    apr_hash_t *records; /* "file:line" -> server_rec */
+    apr_hash_t *patterns; /* regular expression -> pattern */
+    const char *named; /* the file of the line before, and its macro taken apart */
+    const char *file;
+    const char *used;
+    int offset;
+} collector;
+
+static void *take(void *baton, size_t bytes)
+{
+    return apr_pcalloc(baton, bytes ? bytes : 1);
+}
+
+typedef struct pattern {
+    ap_regex_t *compiled; /* NULL: it is none */
+} pattern;
+
+static int matches(void *baton, const char *text_of_pattern, const char *text)
+{
+    collector *c = baton;
+    pattern *known = apr_hash_get(c->patterns, text_of_pattern, APR_HASH_KEY_STRING);
+
+    if (!known) {
+        known = apr_palloc(c->pool, sizeof *known);
+        known->compiled = ap_pregcomp(c->pool, text_of_pattern, AP_REG_EXTENDED);
+        apr_hash_set(c->patterns, text_of_pattern, APR_HASH_KEY_STRING, known);
+    }
+    if (!known->compiled) {
+        return -1;
+    }
+    return ap_regexec(known->compiled, text, 0, NULL, 0) == 0;
+}
+
+/* ---- lines ------------------------------------------------------------------------------------ */
+
+/* Lines of a macro come from `macro 'Name' (defined on line 3 of "a.conf") used on line 9 of
+ * "b.conf"` and are counted from the macro's own line: turns that into the file and line where they
+ * stand, and where the macro is used. Another text is left as it is. */
+static void take_macro_apart(collector *c, const char *name)
+{
+    static const char defined[] = "(defined on line ", used[] = ") used on line ", of[] = " of \"";
+    const char *at, *file, *end;
+
+    c->named = name;
+    c->file = name;
+    c->used = NULL;
+    c->offset = 0;
+    if (strncmp(name, "macro '", 7) != 0 || !(at = ap_strstr_c(name, defined))) {
+        return;
+    }
+    at += sizeof defined - 1;
+    file = ap_strstr_c(at, of);
+    end = ap_strstr_c(at, used);
+    if (!file || !end || file > end || strncmp(file + sizeof of - 1, "macro '", 7) == 0) {
+        return; /* a macro defined by another one */
+    }
+    c->offset = atoi(at);
+    c->file = apr_pstrmemdup(c->pool, file + sizeof of - 1,
+                             (apr_size_t)(end - file) - (sizeof of - 1) - 1);
+    at = end + sizeof used - 1;
+    file = ap_strstr_c(at, of);
+    if (file) {
+        file += sizeof of - 1;
+        c->used = apr_psprintf(c->pool, "%.*s:%d", (int)strcspn(file, "\""), file, atoi(at));
+    }
+}
+
+static osp_section *add(collector *c, osp_server *server, const osp_section *section,
+                        const ap_directive_t *node)
+{
+    if (c->named != node->filename) {
+        take_macro_apart(c, node->filename ? node->filename : "");
+    }
+    return osp_facts_line(c->facts, server, section, node->directive, node->args, c->file,
+                          node->line_num + c->offset, c->used);
+}
+
+static void walk(collector *c, osp_server *server, const osp_section *section,
+                 const ap_directive_t *node);
+
+static const char *key_of(apr_pool_t *p, const char *file, int line)
+{
+    return apr_psprintf(p, "%s:%d", file ? file : "", line);
+}
+
+static void keep_alive_of(osp_server *server, const server_rec *s)
+{
+    const osp_server_conf *conf = osp_server_conf_get(s);
+    apr_interval_time_t timeout = conf->raised ? conf->keep_alive_timeout_was : s->keep_alive_timeout;
+
+    server->keep_alive = conf->raised ? conf->keep_alive_was : s->keep_alive;
+    server->keep_alive_max = conf->raised ? conf->keep_alive_max_was : s->keep_alive_max;
+    server->keep_alive_ms = (long)apr_time_as_msec(timeout);
+    server->keep_alive_floor = conf->keep_alive ? conf->keep_alive : OSP_KEEP_ALIVE_FLOOR;
+}
+
+static void walk_vhost(collector *c, const ap_directive_t *node)
+{
+    const char *key = key_of(c->pool, node->filename, node->line_num);
+    const server_rec *s = apr_hash_get(c->records, key, APR_HASH_KEY_STRING);
+    osp_server *server;
+
+    if (!s) {
+        return; /* httpd made none of it */
+    }
+    server = osp_facts_server(c->facts, s->server_hostname);
+    keep_alive_of(server, s);
+    add(c, server, NULL, node);
+    walk(c, server, NULL, node->first_child);
+}
+
+static void walk(collector *c, osp_server *server, const osp_section *section,
+                 const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        const osp_section *inner;
+
+        if (strcasecmp(node->directive, "<VirtualHost") == 0) {
+            if (server->is_main && !section) {
+                walk_vhost(c, node);
+            }
+            continue;
+        }
+        inner = add(c, server, section, node);
+        if (node->first_child) {
+            walk(c, server, inner ? inner : section, node->first_child);
+        }
+    }
+}
+
+/* ---- what httpd itself knows ------------------------------------------------------------------ */
+
+static void ask_mpm(osp_facts *facts)
+{
+    const char *name = ap_show_mpm();
+
+    facts->mpm = osp_text_lower(facts->memory, name ? name : "");
+    if (ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &facts->mpm_daemons) != APR_SUCCESS
+        || ap_mpm_query(AP_MPMQ_MAX_THREADS, &facts->mpm_threads) != APR_SUCCESS) {
+        facts->mpm_daemons = 0;
+    }
+    if (facts->mpm_threads == 0) {
+        facts->mpm_threads = 1; /* prefork counts none */
+    }
+}
+
+/* A line to point at when something belongs to the whole server and is written nowhere: the first of
+ * the main file, or else of all. */
+static void point_main_server(collector *c)
+{
+    const ap_directive_t *node = ap_conftree, *best = NULL;
+    osp_server *server = c->facts->main;
+    osp_line *line;
+
+    for (; node && !best; node = node->next) {
+        if (node->filename && !strchr(node->filename, '\'') && node->filename[0] == '/') {
+            best = node;
+        }
+    }
+    if (!best) {
+        return;
+    }
+    line = apr_pcalloc(c->pool, sizeof *line);
+    line->word = OSP_W_COUNT;
+    line->name = best->directive;
+    line->args = "";
+    line->file = best->filename;
+    line->line = best->line_num;
+    line->server = server;
+    server->opening = line;
+}
+
+osp_facts *osp_collect(apr_pool_t *p, server_rec *main_server)
+{
+    collector *c = apr_pcalloc(p, sizeof *c);
+    osp_memory *memory = apr_pcalloc(p, sizeof *memory);
+    apr_hash_t *certificates = apr_hash_make(p);
+    osp_server *server;
+    server_rec *s;
+
+    *memory = (osp_memory){take, p};
+    c->pool = p;
+    c->records = apr_hash_make(p);
+    c->patterns = apr_hash_make(p);
+    c->facts = apr_pcalloc(p, sizeof *c->facts);
+    c->facts->memory = memory;
+    c->facts->matches = matches;
+    c->facts->baton = c;
+    c->facts->survey = ap_exists_config_define("OSPROXY_AUDIT");
+    c->facts->remoteip_is_loaded = ap_find_linked_module("mod_remoteip.c") != NULL;
+    ask_mpm(c->facts);
+    for (s = main_server->next; s; s = s->next) {
+        apr_hash_set(c->records, key_of(p, s->defn_name, (int)s->defn_line_number),
+                     APR_HASH_KEY_STRING, s);
+    }
+    server = osp_facts_server(c->facts, main_server->server_hostname);
+    keep_alive_of(server, main_server);
+    walk(c, server, NULL, ap_conftree);
+    point_main_server(c);
+    osp_facts_finish(c->facts);
+    for (server = c->facts->main; server; server = server->next) {
+        if (server->audited && server->is_tls) {
+            osp_certificates(c->facts, server, certificates, p);
+        }
+    }
+    return c->facts;
+}
