@@ -75,6 +75,11 @@ run: ## show it at work; BACKEND=http://… DOMAIN=…: your own farm
 	@$(MAKE) --no-print-directory all
 	@exec build/run.sh
 
+audit: ## check a server's present configuration; CONF=/etc/apache2/apache2.conf, FORMAT=json
+	@build/setup.sh build
+	@$(MAKE) --no-print-directory -s all
+	@APXS="$(APXS)" MODULE="$(MODULE)" CONF="$(CONF)" FORMAT="$(FORMAT)" build/audit.sh
+
 install: all ## install and enable the module; DESTDIR is honoured
 	@APXS="$(APXS)" MODULE="$(MODULE)" build/install.sh install
 
@@ -144,5 +149,5 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run install uninstall setup test clang check unit fuzz-replay fuzz farm http install-test \
+.PHONY: all run audit install uninstall setup test clang check unit fuzz-replay fuzz farm http install-test \
 	lint bench bench-gate compile_commands clean help FORCE

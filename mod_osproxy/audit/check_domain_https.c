@@ -147,6 +147,9 @@ static void report_missing(osp_audit *audit, osp_server *server, const char *nam
         osp_fix_inside(audit, finding, server, osp_text_format(audit->memory, "ServerAlias %s", name));
         return;
     }
+    if (server->is_tls && osp_audit_mode(audit, server, OSP_RULE_DEFAULT_PORTS) != OSP_OFF) {
+        return; /* on another port, which is default-ports' finding */
+    }
     finding = osp_find(audit, server, severity_of(server), OSP_RULE_DOMAIN_HTTPS, at,
                        "no virtual host serves https on port 443 for %s: Reactive and Mobile apps "
                        "do not work over plain http", name);

@@ -99,6 +99,7 @@ osp_finding *osp_find(osp_audit *audit, osp_server *server, enum osp_severity se
     finding->severity = severity;
     finding->rule = rule;
     finding->servers = 1;
+    finding->last_server = server;
     va_start(values, format);
     finding->text = osp_text_vformat(audit->memory, format, values);
     va_end(values);
@@ -107,7 +108,8 @@ osp_finding *osp_find(osp_audit *audit, osp_server *server, enum osp_severity se
                                        finding->file, finding->used ? finding->used : "",
                                        finding->text), finding);
     if (same != finding) {
-        same->servers++;
+        same->servers += same->last_server != server;
+        same->last_server = server;
         return NULL;
     }
     if (audit->last) {
@@ -131,7 +133,7 @@ static void add_edit(osp_audit *audit, osp_finding *finding, enum osp_edit_actio
         return;
     }
     edit = osp_take(audit->memory, sizeof *edit);
-    *edit = (osp_edit){action, line->file, line->line, text, NULL};
+    *edit = (osp_edit){action, line->file, line->line, text, text, NULL};
     if (finding->last_edit) {
         finding->last_edit->next = edit;
     }
@@ -191,20 +193,21 @@ void osp_fix_advice(osp_audit *audit, osp_finding *finding, const char *format, 
     }
 }
 
-/* A line that begins a fix says where it goes, unless it takes the place of the line at fault. */
+/* Says where a fix goes, on a line of its own, unless it takes the place of the line at fault. */
 static void put_place(osp_out *out, const osp_finding *finding, const osp_edit *edit)
 {
     bool here = edit->line == finding->line && strcmp(edit->file, finding->file) == 0;
 
     if (!here) {
-        osp_out_format(out, "%s:%d: ", edit->file, edit->line);
+        osp_out_format(out, "%s:%d:%s", edit->file, edit->line,
+                       edit->action == OSP_REPLACE ? "\n" : " ");
     }
     switch (edit->action) {
     case OSP_INSERT_BEFORE:
-        osp_out_put(out, "above it: ");
+        osp_out_put(out, "insert above:\n");
         break;
     case OSP_INSERT_AFTER:
-        osp_out_put(out, "below it: ");
+        osp_out_put(out, "insert below:\n");
         break;
     case OSP_DELETE:
         osp_out_put(out, "remove this line");
@@ -224,11 +227,8 @@ const char *osp_finding_fix(const osp_audit *audit, const osp_finding *finding)
             osp_out_put(&out, "\n");
         }
         put_place(&out, finding, edit);
-        if (edit->text && strchr(edit->text, '\n')) {
-            osp_out_put(&out, "\n");
-        }
-        if (edit->text) {
-            osp_out_put(&out, edit->text);
+        if (edit->plain) {
+            osp_out_put(&out, edit->plain);
         }
     }
     if (finding->advice) {

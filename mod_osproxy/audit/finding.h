@@ -17,7 +17,8 @@ typedef struct osp_edit {
     enum osp_edit_action action;
     const char *file;
     int line;
-    const char *text; /* may hold several lines; NULL for delete */
+    const char *text;  /* may hold several lines, indented for the file; NULL for delete */
+    const char *plain; /* the same without indentation */
     struct osp_edit *next;
 } osp_edit;
 
@@ -30,7 +31,8 @@ typedef struct osp_finding {
     const char *text;
     const char *advice; /* a fix that no edit can make, or NULL */
     osp_edit *edits, *last_edit;
-    int servers; /* virtual hosts that it was found for */
+    int servers; /* virtual hosts that it was found for ... */
+    const osp_server *last_server; /* ... lastly this one */
     struct osp_finding *next;
 } osp_finding;
 

@@ -126,7 +126,7 @@ static void settle(osp_edit *edit, const source *file, apr_pool_t *p)
         for (number = edit->line - 1; number >= first; number--) {
             osp_edit *rest = apr_pcalloc(p, sizeof *rest);
 
-            *rest = (osp_edit){OSP_DELETE, edit->file, number, NULL, edit->next};
+            *rest = (osp_edit){OSP_DELETE, edit->file, number, NULL, NULL, edit->next};
             edit->next = rest;
         }
     }
