@@ -20,6 +20,7 @@
 typedef struct chain {
     STACK_OF(X509) *certificates; /* at least one, or NULL */
     const char *problem;
+    int is_read; /* the file could be read, but holds none */
 } chain;
 
 static apr_status_t free_stack(void *stack)
@@ -92,6 +93,7 @@ static chain *read_chain(apr_pool_t *p, const char *path, apr_hash_t *seen)
     BIO_free(file);
     if (sk_X509_num(known->certificates) == 0) {
         known->certificates = NULL;
+        known->is_read = 1;
         known->problem = apr_psprintf(p, "%s: no certificate in PEM", path);
     }
     return known;
@@ -242,7 +244,8 @@ static void check_key(osp_certificate *fact, X509 *leaf, const char *path, apr_h
                                : apr_pstrcat(p, path, ": no private key in PEM", NULL);
     }
     if (!key) {
-        fact->problem = OSP_CERTIFICATE_KEY_UNREADABLE;
+        fact->problem = file && !encrypted ? OSP_CERTIFICATE_KEY_NONE
+                                           : OSP_CERTIFICATE_KEY_UNREADABLE;
     }
     else if (X509_check_private_key(leaf, key) != 1) {
         fact->problem = OSP_CERTIFICATE_KEY_DIFFERS;
@@ -263,7 +266,7 @@ static osp_certificate *examine(const osp_line *line, const osp_line *key, const
     fact->line = line;
     fact->key_line = key;
     if (!own->certificates) {
-        fact->problem = OSP_CERTIFICATE_UNREADABLE;
+        fact->problem = own->is_read ? OSP_CERTIFICATE_NONE : OSP_CERTIFICATE_UNREADABLE;
         fact->text = own->problem;
         return fact;
     }

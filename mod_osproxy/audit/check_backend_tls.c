@@ -60,7 +60,7 @@ static void check_worker(osp_audit *audit, osp_server *server, const osp_mapping
                          const osp_member *member)
 {
     const char *scheme = osp_worker_target(mapping, member)->scheme;
-    const osp_line *line = mapping->line;
+    const osp_line *line = mapping->line, *name;
 
     if (strcmp(scheme, "https") != 0 && strcmp(scheme, "h2") != 0 && strcmp(scheme, "wss") != 0) {
         return;
@@ -71,7 +71,8 @@ static void check_worker(osp_audit *audit, osp_server *server, const osp_mapping
               "any certificate passes for the back end's, whatever name it bears");
     check_off(audit, server, line, OSP_W_SSL_PROXY_EXPIRE,
               "an expired certificate of the back end passes");
-    if (!osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_NAME)) {
+    name = osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_NAME);
+    if (!name || !osp_text_is(osp_line_arg(name, 0), "On")) {
         check_off(audit, server, line, OSP_W_SSL_PROXY_CN,
                   "any certificate passes for the back end's, whatever name it bears");
     }

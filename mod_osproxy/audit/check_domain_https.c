@@ -54,7 +54,8 @@ static void check_coverage(osp_audit *audit, osp_server *server, const char *nam
     osp_finding *finding;
 
     for (certificate = server->certificates; certificate; certificate = certificate->next) {
-        if (certificate->problem == OSP_CERTIFICATE_UNREADABLE || covers(certificate, name)) {
+        if (certificate->problem == OSP_CERTIFICATE_UNREADABLE
+            || certificate->problem == OSP_CERTIFICATE_NONE || covers(certificate, name)) {
             return;
         }
         first = first ? first : certificate;
@@ -97,6 +98,16 @@ static void check_certificate(osp_audit *audit, osp_server *server,
     osp_finding *finding;
 
     switch (certificate->problem) {
+    case OSP_CERTIFICATE_NONE:
+        finding = osp_find(audit, server, OSP_ERROR, OSP_RULE_DOMAIN_HTTPS, certificate->line,
+                           "httpd does not start with this: %s", certificate->text);
+        osp_fix_advice(audit, finding, "write the certificate in PEM into %s", path);
+        return;
+    case OSP_CERTIFICATE_KEY_NONE:
+        finding = osp_find(audit, server, OSP_ERROR, OSP_RULE_DOMAIN_HTTPS, key,
+                           "httpd does not start with this: %s", certificate->text);
+        osp_fix_advice(audit, finding, "write the private key in PEM into %s", osp_line_arg(key, 0));
+        break;
     case OSP_CERTIFICATE_UNREADABLE:
         finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_DOMAIN_HTTPS, certificate->line,
                            "the certificate cannot be read, so nothing is known of it: %s",
@@ -146,9 +157,6 @@ static void report_missing(osp_audit *audit, osp_server *server, const char *nam
                            name);
         osp_fix_inside(audit, finding, server, osp_text_format(audit->memory, "ServerAlias %s", name));
         return;
-    }
-    if (server->is_tls && osp_audit_mode(audit, server, OSP_RULE_DEFAULT_PORTS) != OSP_OFF) {
-        return; /* on another port, which is default-ports' finding */
     }
     finding = osp_find(audit, server, severity_of(server), OSP_RULE_DOMAIN_HTTPS, at,
                        "no virtual host serves https on port 443 for %s: Reactive and Mobile apps "

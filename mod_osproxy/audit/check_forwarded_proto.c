@@ -88,15 +88,12 @@ void osp_check_forwarded_proto(osp_audit *audit, osp_server *server)
     if (is_set || !server->is_tls || !forwards_plainly(server)) {
         return;
     }
-    if (osp_audit_mode(audit, server, OSP_RULE_FORWARDED_PROTO) == OSP_ENFORCE
-        && !audit->facts->survey) {
+    if (osp_severity_for(audit, server, NULL, OSP_RULE_FORWARDED_PROTO) == OSP_NOTE) {
         osp_enforced(audit, server, OSP_RULE_FORWARDED_PROTO, NULL);
         return;
     }
     osp_fix_inside(audit,
-                   osp_find(audit, server,
-                            osp_severity_for(audit, server, NULL, OSP_RULE_FORWARDED_PROTO),
-                            OSP_RULE_FORWARDED_PROTO, NULL,
+                   osp_find(audit, server, OSP_WARNING, OSP_RULE_FORWARDED_PROTO, NULL,
                             "https in front of http:// without X-Forwarded-Proto: OutSystems takes "
                             "the request for plain http and redirects or builds http links"),
                    server, "RequestHeader set X-Forwarded-Proto \"https\"");

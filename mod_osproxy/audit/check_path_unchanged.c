@@ -281,7 +281,7 @@ static void check_nocanon(osp_audit *audit, osp_server *server, const osp_mappin
     if (mapping->kind != OSP_MAP_PREFIX || osp_line_find(line, mapping->url_arg + 1, "nocanon") > 0) {
         return;
     }
-    if (severity == OSP_NOTE && !audit->facts->survey) {
+    if (severity == OSP_NOTE) {
         osp_enforced(audit, server, OSP_RULE_PATH_UNCHANGED, line);
         return;
     }

@@ -25,7 +25,7 @@ static void check_setting(osp_audit *audit, osp_server *server, const osp_mappin
                              "the back end, where clients cannot go");
         osp_fix_replace(audit, finding, line, "ProxyPreserveHost On");
     }
-    else if (severity != OSP_NOTE || audit->facts->survey) {
+    else if (severity != OSP_NOTE) {
         finding = osp_find(audit, server, severity, OSP_RULE_PRESERVE_HOST, NULL,
                            "ProxyPreserveHost is not written, so the back end gets its own name as "
                            "Host and OutSystems builds links that lead nowhere");

@@ -51,6 +51,29 @@ static void fix_missing(osp_audit *audit, osp_finding *finding, const osp_server
     }
 }
 
+/* Whether a mapping of another public path leads to the module, as `/apps/` or `/apps/MyApp` do. */
+static bool is_target(const osp_server *server, const char *name)
+{
+    int i;
+
+    for (i = 0; i < server->mapping_count; i++) {
+        const osp_mapping *mapping = &server->mappings[i];
+        const char *to = mapping->target.path;
+        size_t length;
+
+        if (mapping->kind == OSP_MAP_EXCLUDE || !*mapping->target.scheme) {
+            continue;
+        }
+        to += *to == '/';
+        length = strcspn(to, "/?");
+        if (!*to ? mapping->kind == OSP_MAP_PREFIX
+                 : strchr(to, '$') || (length == strlen(name) && osp_text_begins(to, name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_module(osp_audit *audit, osp_server *server, const osp_line *module)
 {
     const char *name = osp_line_arg(module, 0);
@@ -62,6 +85,9 @@ static void check_module(osp_audit *audit, osp_server *server, const osp_line *m
 
     if (block == OSP_REDIRECTED) {
         return;
+    }
+    if (!mapping && is_target(server, name)) {
+        return; /* path-unchanged says whether it may */
     }
     if (!mapping) {
         fix_missing(audit, osp_find(audit, server, OSP_ERROR, OSP_RULE_REFERENCED_CONTENT, module,

@@ -581,10 +581,15 @@ static const char *quoted(const osp_memory *memory, const char *value)
 
 const char *osp_line_with(const osp_memory *memory, const osp_line *line, int at, const char *value)
 {
-    const osp_arg *arg = &line->arg[at];
-    size_t begin = arg->at;
+    const osp_arg *arg;
+    size_t begin;
     osp_out out = {.memory = memory};
 
+    if (at >= line->count) {
+        return osp_line_plus(memory, line, value ? quoted(memory, value) : "");
+    }
+    arg = &line->arg[at];
+    begin = arg->at;
     if (!value) {
         while (begin && (line->args[begin - 1] == ' ' || line->args[begin - 1] == '\t')) {
             begin--;

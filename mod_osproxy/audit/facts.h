@@ -54,7 +54,9 @@ enum osp_engine_fact { OSP_AUDIT_OFF, OSP_AUDIT_REPORT, OSP_AUDIT_ON };
 enum osp_certificate_problem {
     OSP_CERTIFICATE_FINE,
     OSP_CERTIFICATE_UNREADABLE, /* text says why */
+    OSP_CERTIFICATE_NONE,       /* the file holds none */
     OSP_CERTIFICATE_KEY_UNREADABLE,
+    OSP_CERTIFICATE_KEY_NONE,
     OSP_CERTIFICATE_KEY_DIFFERS
 };
 
@@ -279,7 +281,8 @@ const char *osp_worker_param(const osp_mapping *mapping, const osp_member *membe
 /* Reads scheme://host:port/path, as far as it is one. */
 osp_target osp_target_read(const osp_memory *memory, const char *url);
 
-/* The line with argument `at` replaced (NULL: taken out), ready to be written. */
+/* The line with argument `at` replaced (NULL: taken out; added when there is none), ready to be
+ * written. */
 const char *osp_line_with(const osp_memory *memory, const osp_line *line, int at, const char *value);
 
 /* The line with words added behind its arguments. */

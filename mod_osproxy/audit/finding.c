@@ -44,7 +44,8 @@ enum osp_severity osp_severity_for(const osp_audit *audit, const osp_server *ser
     const osp_line *where;
     const char *reason;
 
-    return osp_facts_mode(audit->facts, server, section, rule, &reason, &where) == OSP_ENFORCE
+    return !audit->facts->survey
+           && osp_facts_mode(audit->facts, server, section, rule, &reason, &where) == OSP_ENFORCE
                ? OSP_NOTE : OSP_WARNING;
 }
 

@@ -83,7 +83,7 @@ void osp_enforced(osp_audit *audit, osp_server *server, enum osp_rule_id rule,
 enum osp_mode osp_audit_mode(const osp_audit *audit, const osp_server *server,
                              enum osp_rule_id rule);
 
-/* Note where the module puts it right, warning where it only watches. */
+/* Note where the module puts it right, warning where it only watches or, in a survey, is not there. */
 enum osp_severity osp_severity_for(const osp_audit *audit, const osp_server *server,
                                    const osp_section *section, enum osp_rule_id rule);
 
