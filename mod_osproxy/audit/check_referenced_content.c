@@ -51,23 +51,27 @@ static void fix_missing(osp_audit *audit, osp_finding *finding, const osp_server
     }
 }
 
-/* Whether a mapping of another public path leads to the module, as `/apps/` or `/apps/MyApp` do. */
-static bool is_target(const osp_server *server, const char *name)
+static bool begins_with(const char *path, const char *name)
+{
+    path += *path == '/';
+    return strcspn(path, "/?") == strlen(name) && osp_text_begins(path, name);
+}
+
+/* Whether a mapping of another public path leads to the module, as `/apps/` or `/apps/MyApp` do, or
+ * one of a part of it. */
+static bool is_mapped_otherwise(const osp_server *server, const char *name)
 {
     int i;
 
     for (i = 0; i < server->mapping_count; i++) {
         const osp_mapping *mapping = &server->mappings[i];
         const char *to = mapping->target.path;
-        size_t length;
 
         if (mapping->kind == OSP_MAP_EXCLUDE || !*mapping->target.scheme) {
             continue;
         }
-        to += *to == '/';
-        length = strcspn(to, "/?");
-        if (!*to ? mapping->kind == OSP_MAP_PREFIX
-                 : strchr(to, '$') || (length == strlen(name) && osp_text_begins(to, name))) {
+        if (begins_with(mapping->path, name) || begins_with(to, name) || strchr(to, '$')
+            || (mapping->kind == OSP_MAP_PREFIX && (!*to || strcmp(to, "/") == 0))) {
             return true;
         }
     }
@@ -86,7 +90,7 @@ static void check_module(osp_audit *audit, osp_server *server, const osp_line *m
     if (block == OSP_REDIRECTED) {
         return;
     }
-    if (!mapping && is_target(server, name)) {
+    if (!mapping && is_mapped_otherwise(server, name)) {
         return; /* path-unchanged says whether it may */
     }
     if (!mapping) {
