@@ -128,7 +128,7 @@ def test_the_status_page_shows_only_rules_that_act(start, farm):
 
 def audit_script(conf, **env):
     return subprocess.run([str(TOP / "build/audit.sh")], capture_output=True, text=True, timeout=60,
-                          env=dict(os.environ, CONF=str(conf), MODULE=str(module_path()), **env))
+                          env={**os.environ, "CONF": str(conf), "MODULE": str(module_path()), **env})
 
 
 def load(names):
