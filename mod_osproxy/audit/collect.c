@@ -13,15 +13,18 @@
 
 #include "audit.h"
 
+typedef struct place {
+    const char *file, *used;
+    int offset; /* to add to the line */
+} place;
+
 typedef struct collector {
     osp_facts *facts;
     apr_pool_t *pool;
     apr_hash_t *records; /* "file:line" -> server_rec */
     apr_hash_t *patterns; /* regular expression -> pattern */
-    const char *named; /* the file of the line before, and its macro taken apart */
-    const char *file;
-    const char *used;
-    int offset;
+    const char *named; /* what httpd calls the file of the line before ... */
+    place at;          /* ... and what that means */
 } collector;
 
 static void *take(void *baton, size_t bytes)
@@ -53,44 +56,47 @@ static int matches(void *baton, const char *text_of_pattern, const char *text)
 
 /* Lines of a macro come from `macro 'Name' (defined on line 3 of "a.conf") used on line 9 of
  * "b.conf"` and are counted from the macro's own line: turns that into the file and line where they
- * stand, and where the macro is used. Another text is left as it is. */
-static void take_macro_apart(collector *c, const char *name)
+ * stand, and where the macro is used. What stands for b.conf may be such a text again. Another text
+ * is left as it is. */
+static place resolve(apr_pool_t *p, const char *name, int depth)
 {
     static const char defined[] = "(defined on line ", used[] = ") used on line ", of[] = " of \"";
-    const char *at, *file, *end;
+    place here = {.file = name};
+    const char *at = ap_strstr_c(name, defined), *file, *end, *user;
+    place there;
 
-    c->named = name;
-    c->file = name;
-    c->used = NULL;
-    c->offset = 0;
-    if (strncmp(name, "macro '", 7) != 0 || !(at = ap_strstr_c(name, defined))) {
-        return;
+    if (strncmp(name, "macro '", 7) != 0 || !at || depth > 8) {
+        return here;
     }
     at += sizeof defined - 1;
     file = ap_strstr_c(at, of);
     end = ap_strstr_c(at, used);
     if (!file || !end || file > end || strncmp(file + sizeof of - 1, "macro '", 7) == 0) {
-        return; /* a macro defined by another one */
+        return here; /* a macro defined by another one */
     }
-    c->offset = atoi(at);
-    c->file = apr_pstrmemdup(c->pool, file + sizeof of - 1,
-                             (apr_size_t)(end - file) - (sizeof of - 1) - 1);
+    here.offset = atoi(at);
+    here.file = apr_pstrmemdup(p, file + sizeof of - 1,
+                               (apr_size_t)(end - file) - (sizeof of - 1) - 1);
     at = end + sizeof used - 1;
-    file = ap_strstr_c(at, of);
-    if (file) {
-        file += sizeof of - 1;
-        c->used = apr_psprintf(c->pool, "%.*s:%d", (int)strcspn(file, "\""), file, atoi(at));
+    user = ap_strstr_c(at, of);
+    if (user && (end = strrchr(user + sizeof of - 1, '"')) != NULL) {
+        there = resolve(p, apr_pstrmemdup(p, user + sizeof of - 1,
+                                          (apr_size_t)(end - user) - (sizeof of - 1)), depth + 1);
+        here.used = apr_psprintf(p, "%s:%d%s%s", there.file, atoi(at) + there.offset,
+                                 there.used ? ", used at " : "", there.used ? there.used : "");
     }
+    return here;
 }
 
 static osp_section *add(collector *c, osp_server *server, const osp_section *section,
                         const ap_directive_t *node)
 {
     if (c->named != node->filename) {
-        take_macro_apart(c, node->filename ? node->filename : "");
+        c->named = node->filename;
+        c->at = resolve(c->pool, node->filename ? node->filename : "", 0);
     }
-    return osp_facts_line(c->facts, server, section, node->directive, node->args, c->file,
-                          node->line_num + c->offset, c->used);
+    return osp_facts_line(c->facts, server, section, node->directive, node->args, c->at.file,
+                          node->line_num + c->at.offset, c->at.used);
 }
 
 static void walk(collector *c, osp_server *server, const osp_section *section,
