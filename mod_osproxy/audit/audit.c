@@ -18,7 +18,11 @@
 #include "audit.h"
 #include "render.h"
 
-static osp_audit *audit; /* of the configuration read last, in its pool */
+#define MOST_LOGGED 100 /* findings, at a start or a reload */
+
+/* Of the configuration read last, until it is printed or logged. */
+static osp_audit *audit;
+static apr_pool_t *audit_pool;
 
 static int is_configtest(void)
 {
@@ -38,7 +42,7 @@ static void print(void)
     osp_out out = {.memory = audit->memory};
     FILE *stream = stdout;
 
-    osp_settle(audit, audit->memory->baton);
+    osp_settle(audit, audit_pool);
     if (ap_exists_config_define("DUMP_OSPROXY_JSON")) {
         osp_render_json(&out, audit, OSP_VERSION);
     }
@@ -55,10 +59,12 @@ static void print(void)
     }
 }
 
+/* The pool went with its parent, or goes now. */
 static apr_status_t forget(void *unused)
 {
     (void)unused;
     audit = NULL;
+    audit_pool = NULL;
     return APR_SUCCESS;
 }
 
@@ -67,13 +73,15 @@ static int check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_
     (void)plog;
     (void)ptemp;
     audit = NULL;
-    if (!is_configtest() && (!osp_engine_used()
-                             || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)) {
+    if (!is_configtest()
+        && (!osp_engine_used() || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)) {
         return OK; /* nothing to say, or the rehearsal before the start proper */
     }
-    audit = apr_pcalloc(pconf, sizeof *audit);
-    apr_pool_cleanup_register(pconf, NULL, forget, apr_pool_cleanup_null);
-    osp_audit_run(audit, osp_collect(pconf, main_server));
+    apr_pool_create(&audit_pool, pconf);
+    apr_pool_tag(audit_pool, "osproxy audit");
+    apr_pool_cleanup_register(audit_pool, NULL, forget, apr_pool_cleanup_null);
+    audit = apr_pcalloc(audit_pool, sizeof *audit);
+    osp_audit_run(audit, osp_collect(audit_pool, main_server));
     if (is_configtest() && audit->counts[OSP_ERROR]) {
         print();
         return !OK; /* test_config is not reached */
@@ -110,17 +118,36 @@ static void log_finding(const osp_finding *finding, server_rec *s)
     }
 }
 
-/* The error log is open now. */
+static void log_all(server_rec *s)
+{
+    const osp_finding *finding;
+    int severity, logged = 0, left = 0;
+
+    for (severity = OSP_ERROR; severity < OSP_SEVERITY_COUNT; severity++) {
+        for (finding = audit->findings; finding; finding = finding->next) {
+            if (finding->severity == (enum osp_severity)severity && logged++ < MOST_LOGGED) {
+                log_finding(finding, s);
+            }
+        }
+    }
+    left = logged - MOST_LOGGED;
+    if (left > 0) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "OSP1004: audit: %d more findings; apachectl configtest shows all of them",
+                     left);
+    }
+}
+
+/* The error log is open now; nothing of the audit outlives this. */
 static int log_findings(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                         server_rec *main_server)
 {
-    const osp_finding *finding;
-
     (void)pconf;
     (void)plog;
     (void)ptemp;
-    for (finding = audit ? audit->findings : NULL; finding; finding = finding->next) {
-        log_finding(finding, main_server);
+    if (audit) {
+        log_all(main_server);
+        apr_pool_destroy(audit_pool);
     }
     return OK;
 }

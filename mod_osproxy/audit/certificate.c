@@ -18,7 +18,7 @@
 
 /* What a file holds, or why it could not be read. */
 typedef struct chain {
-    STACK_OF(X509) *certificates; /* at least one, or NULL */
+    STACK_OF(X509) * certificates; /* at least one, or NULL */
     const char *problem;
     int is_read; /* the file could be read, but holds none */
 } chain;
@@ -99,7 +99,7 @@ static chain *read_chain(apr_pool_t *p, const char *path, apr_hash_t *seen)
     return known;
 }
 
-/* ---- the parts ---------------------------------------------------------------------------------- */
+/* ---- the parts ----------------------------------------------------------------------------- */
 
 static void read_names(osp_certificate *fact, X509 *leaf, apr_pool_t *p)
 {
@@ -206,7 +206,8 @@ static const char *chain_end(const chain *own, const chain *more, apr_hash_t *se
 
             next = candidate != at && is_issued_by(at, candidate) ? candidate : NULL;
         }
-        for (i = 0; more && more->certificates && i < sk_X509_num(more->certificates) && !next; i++) {
+        for (i = 0; more && more->certificates && i < sk_X509_num(more->certificates) && !next;
+             i++) {
             X509 *candidate = sk_X509_value(more->certificates, i);
 
             next = is_issued_by(at, candidate) ? candidate : NULL;
@@ -216,8 +217,8 @@ static const char *chain_end(const chain *own, const chain *more, apr_hash_t *se
         }
         at = next;
     }
-    return is_trusted(X509_get_issuer_name(at), seen, p)
-           ? NULL : common_name(p, X509_get_issuer_name(at));
+    return is_trusted(X509_get_issuer_name(at), seen, p) ? NULL
+                                                         : common_name(p, X509_get_issuer_name(at));
 }
 
 static void check_key(osp_certificate *fact, X509 *leaf, const char *path, apr_hash_t *seen,
@@ -239,13 +240,15 @@ static void check_key(osp_certificate *fact, X509 *leaf, const char *path, apr_h
     if (file) {
         key = PEM_read_bio_PrivateKey(file, NULL, no_pass_phrase, &encrypted);
         BIO_free(file);
-        fact->text = encrypted ? apr_pstrcat(p, path, " is encrypted, and httpd asks for its pass "
-                                             "phrase at each start", NULL)
+        fact->text = encrypted ? apr_pstrcat(p, path,
+                                             " is encrypted, and httpd asks for its pass "
+                                             "phrase at each start",
+                                             NULL)
                                : apr_pstrcat(p, path, ": no private key in PEM", NULL);
     }
     if (!key) {
-        fact->problem = file && !encrypted ? OSP_CERTIFICATE_KEY_NONE
-                                           : OSP_CERTIFICATE_KEY_UNREADABLE;
+        fact->problem =
+            file && !encrypted ? OSP_CERTIFICATE_KEY_NONE : OSP_CERTIFICATE_KEY_UNREADABLE;
     }
     else if (X509_check_private_key(leaf, key) != 1) {
         fact->problem = OSP_CERTIFICATE_KEY_DIFFERS;

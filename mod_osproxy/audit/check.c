@@ -106,7 +106,7 @@ enum osp_reach osp_line_reach(const osp_audit *audit, const osp_server *server,
                                       : OSP_REACHES_NOTHING;
 }
 
-/* ---- who may ask for a path ----------------------------------------------------------------- */
+/* ---- who may ask for a path ---------------------------------------------------------------- */
 
 static enum osp_block requirement(const osp_line *line)
 {
@@ -125,7 +125,8 @@ static enum osp_block requirement(const osp_line *line)
     return OSP_BLOCKED_FOR_SOME;
 }
 
-/* Sections that apply to path; within one, `Require ip` beside `Require all denied` lets some in. */
+/* Sections that apply to path; within one, `Require ip` beside `Require all denied` lets some
+ * in. */
 static enum osp_block by_section(const osp_audit *audit, const osp_server *server,
                                  enum osp_word word, const char *path, const osp_line **by)
 {
@@ -141,7 +142,8 @@ static enum osp_block by_section(const osp_audit *audit, const osp_server *serve
             section = section->parent; /* RequireAny and the like */
         }
         if (!section || section->kind == OSP_IN_METHODS || section->kind == OSP_IN_PROXY
-            || section->kind == OSP_IN_CONDITION || !osp_section_covers(audit->facts, section, path)) {
+            || section->kind == OSP_IN_CONDITION
+            || !osp_section_covers(audit->facts, section, path)) {
             continue;
         }
         one = requirement(line);
@@ -210,10 +212,11 @@ static enum osp_block by_redirect(const osp_audit *audit, const osp_server *serv
                               || (first[0] >= '1' && first[0] <= '9');
             const char *from = osp_line_arg(line, has_status ? 1 : 0);
             size_t length = strlen(from);
-            bool hit = words[i] == OSP_W_REDIRECT_MATCH
-                       ? facts->matches(facts->baton, from, path) == 1
-                       : *from == '/' && strncmp(from, path, length) == 0
-                         && (from[length - 1] == '/' || !path[length] || path[length] == '/');
+            bool hit =
+                words[i] == OSP_W_REDIRECT_MATCH
+                    ? facts->matches(facts->baton, from, path) == 1
+                    : *from == '/' && strncmp(from, path, length) == 0
+                          && (from[length - 1] == '/' || !path[length] || path[length] == '/');
 
             if (!hit || !osp_section_covers(facts, line->section, path)) {
                 continue;

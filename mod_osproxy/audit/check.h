@@ -33,7 +33,7 @@ void osp_check_via(osp_audit *audit, osp_server *server);
 
 void osp_check_capacity(osp_audit *audit, osp_server *server);
 
-/* ---- what several checks ask ---------------------------------------------------------------- */
+/* ---- what several checks ask --------------------------------------------------------------- */
 
 /* Calls fn for each back end of a mapping: its members, or the mapping itself (member NULL). */
 typedef void osp_worker_fn(osp_audit *audit, osp_server *server, const osp_mapping *mapping,

@@ -7,23 +7,24 @@
 
 static void check_engine(osp_audit *audit, osp_server *server, const osp_line *line)
 {
-    const osp_line *engine = osp_setting_in(audit->facts, server, line->section,
-                                            OSP_W_SSL_PROXY_ENGINE);
+    const osp_line *engine =
+        osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_ENGINE);
 
     if (engine && osp_text_is(osp_line_arg(engine, 0), "On")) {
         return;
     }
-    osp_fix_setting(audit,
-                    osp_find(audit, server, OSP_ERROR, OSP_RULE_BACKEND_TLS, engine ? engine : line,
-                             "https to the back end without SSLProxyEngine On: every request ends in "
-                             "500"),
-                    server, engine, "SSLProxyEngine On");
+    osp_fix_setting(
+        audit,
+        osp_find(audit, server, OSP_ERROR, OSP_RULE_BACKEND_TLS, engine ? engine : line,
+                 "https to the back end without SSLProxyEngine On: every request ends in "
+                 "500"),
+        server, engine, "SSLProxyEngine On");
 }
 
 static void check_verify(osp_audit *audit, osp_server *server, const osp_line *line)
 {
-    const osp_line *verify = osp_setting_in(audit->facts, server, line->section,
-                                            OSP_W_SSL_PROXY_VERIFY);
+    const osp_line *verify =
+        osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_VERIFY);
     const osp_line *ca = osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_CA);
     const char *text = "SSLProxyVerify require";
     osp_finding *finding;
@@ -31,11 +32,12 @@ static void check_verify(osp_audit *audit, osp_server *server, const osp_line *l
     if (verify && osp_text_is(osp_line_arg(verify, 0), "require")) {
         return;
     }
-    finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_BACKEND_TLS, verify ? verify : line,
-                       "%s: the certificate of the back end is not checked, so anybody in between "
-                       "can read along", verify ? osp_text_format(audit->memory, "SSLProxyVerify %s",
-                                                                  osp_line_arg(verify, 0))
-                                                : "SSLProxyVerify is not written");
+    finding = osp_find(
+        audit, server, OSP_WARNING, OSP_RULE_BACKEND_TLS, verify ? verify : line,
+        "%s: the certificate of the back end is not checked, so anybody in between "
+        "can read along",
+        verify ? osp_text_format(audit->memory, "SSLProxyVerify %s", osp_line_arg(verify, 0))
+               : "SSLProxyVerify is not written");
     if (!ca && !osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_CA_PATH)) {
         text = "SSLProxyVerify require\n"
                "SSLProxyCACertificateFile /etc/ssl/certs/ca-certificates.crt";
@@ -43,8 +45,8 @@ static void check_verify(osp_audit *audit, osp_server *server, const osp_line *l
     osp_fix_setting(audit, finding, server, verify, text);
 }
 
-static void check_off(osp_audit *audit, osp_server *server, const osp_line *line, enum osp_word word,
-                      const char *what)
+static void check_off(osp_audit *audit, osp_server *server, const osp_line *line,
+                      enum osp_word word, const char *what)
 {
     const osp_line *check = osp_setting_in(audit->facts, server, line->section, word);
 

@@ -18,8 +18,8 @@ static void check_worker(osp_audit *audit, osp_server *server, const osp_mapping
     const char *rest;
     osp_finding *finding;
 
-    if (osp_text_is(reuse, "on") || mapping->kind == OSP_MAP_REWRITE || mapping->kind == OSP_MAP_REGEX
-        || mapping->kind == OSP_MAP_HANDLER) {
+    if (osp_text_is(reuse, "on") || mapping->kind == OSP_MAP_REWRITE
+        || mapping->kind == OSP_MAP_REGEX || mapping->kind == OSP_MAP_HANDLER) {
         if (!member && !value) {
             return; /* unless a <Proxy> section names it, there is no pool */
         }
@@ -30,7 +30,8 @@ static void check_worker(osp_audit *audit, osp_server *server, const osp_mapping
         }
         finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_BACKEND_TTL, line,
                            "ttl=%s: IIS closes idle connections after %d s, so requests are sent "
-                           "into closed ones", value, IIS_SECONDS);
+                           "into closed ones",
+                           value, IIS_SECONDS);
         osp_fix_replace(audit, finding, line, osp_line_with(audit->memory, line, at, "ttl=60"));
         return;
     }
@@ -39,8 +40,8 @@ static void check_worker(osp_audit *audit, osp_server *server, const osp_mapping
     }
     line = osp_worker_line(mapping, member);
     finding = osp_find(audit, server, OSP_NOTE, OSP_RULE_BACKEND_TTL, line,
-                       "%s without ttl= keeps idle connections that IIS closes after %d s", line->name,
-                       IIS_SECONDS);
+                       "%s without ttl= keeps idle connections that IIS closes after %d s",
+                       line->name, IIS_SECONDS);
     osp_fix_replace(audit, finding, line, osp_line_plus(audit->memory, line, "ttl=60"));
 }
 

@@ -10,9 +10,9 @@ static const char *const consoles[] = {
     "LifeTimeServices", "PerformanceMonitor", "server.api",  "server.identity", "Users",
 };
 
-#define SECTION \
-    "<LocationMatch \"(?i)^/+(ServiceCenter|lifetime|LifeTimeSDK|LifeTimeCore|lifetimeapi" \
-    "|LifeTimeServices|PerformanceMonitor|server\\.api|server\\.identity|Users)(/|$)\">\n" \
+#define SECTION                                                                                    \
+    "<LocationMatch \"(?i)^/+(ServiceCenter|lifetime|LifeTimeSDK|LifeTimeCore|lifetimeapi"         \
+    "|LifeTimeServices|PerformanceMonitor|server\\.api|server\\.identity|Users)(/|$)\">\n"         \
     "    Require %s\n</LocationMatch>"
 
 const char *osp_consoles_section(const osp_audit *audit)

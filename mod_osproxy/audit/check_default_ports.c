@@ -57,9 +57,11 @@ static void check_address(osp_audit *audit, osp_server *server, int at)
     if (is_default(address->port)) {
         return;
     }
-    finding = osp_find(audit, server, OSP_ERROR, OSP_RULE_DEFAULT_PORTS, server->opening,
-                       "VirtualHost %s: OutSystems is served on 80 and 443 only, and its links name "
-                       "no port", osp_line_arg(server->opening, at));
+    finding =
+        osp_find(audit, server, OSP_ERROR, OSP_RULE_DEFAULT_PORTS, server->opening,
+                 "VirtualHost %s: OutSystems is served on 80 and 443 only, and its links name "
+                 "no port",
+                 osp_line_arg(server->opening, at));
     if (!finding) {
         return;
     }
@@ -88,13 +90,14 @@ static void check_name(osp_audit *audit, osp_server *server)
     osp_finding *finding;
     long port;
 
-    if (!colon || strchr(colon, ']') || colon[1] == '/' || is_default((int)(port = port_at_end(name)))
-        || port < 0) {
+    if (!colon || strchr(colon, ']') || colon[1] == '/'
+        || is_default((int)(port = port_at_end(name))) || port < 0) {
         return;
     }
     finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_DEFAULT_PORTS, line,
                        "ServerName names port %ld, which httpd puts into its redirects: OutSystems "
-                       "is served on 80 and 443 only", port);
+                       "is served on 80 and 443 only",
+                       port);
     osp_fix_replace(audit, finding, line,
                     osp_line_with(audit->memory, line, 0,
                                   osp_text_copy(audit->memory, name, (size_t)(colon - name))));
@@ -112,16 +115,18 @@ static void check_worker(osp_audit *audit, osp_server *server, const osp_mapping
     if (is_default(target->port) || strcmp(target->scheme, "balancer") == 0) {
         return;
     }
-    finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_DEFAULT_PORTS, line,
-                       "%s goes to port %d of the back end: OutSystems is served on 80 and 443 only",
-                       line->name, target->port);
+    finding =
+        osp_find(audit, server, OSP_WARNING, OSP_RULE_DEFAULT_PORTS, line,
+                 "%s goes to port %d of the back end: OutSystems is served on 80 and 443 only",
+                 line->name, target->port);
     port = osp_text_format(audit->memory, ":%d", target->port);
     port = strstr(strstr(url, "://") + 3, port);
     if (port) {
-        osp_fix_replace(audit, finding, line,
-                        osp_line_with(audit->memory, line, at,
-                                      osp_text_format(audit->memory, "%.*s%s", (int)(port - url), url,
-                                                      port + 1 + strspn(port + 1, "0123456789"))));
+        osp_fix_replace(
+            audit, finding, line,
+            osp_line_with(audit->memory, line, at,
+                          osp_text_format(audit->memory, "%.*s%s", (int)(port - url), url,
+                                          port + 1 + strspn(port + 1, "0123456789"))));
     }
 }
 
@@ -139,7 +144,8 @@ static void check_listeners(osp_audit *audit, osp_server *server)
         }
         finding = osp_find(audit, server, OSP_ERROR, OSP_RULE_DEFAULT_PORTS, line,
                            "Listen %s: OutSystems is served on 80 and 443 only, and its links name "
-                           "no port", osp_line_arg(line, 0));
+                           "no port",
+                           osp_line_arg(line, 0));
         if (listener(audit->facts, 80)) {
             osp_fix_delete(audit, finding, line);
         }

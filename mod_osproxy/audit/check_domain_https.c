@@ -1,7 +1,7 @@
 /*
- * check_domain_https.c: rule domain-https: "externally accessible using their domain name configured
- * in Service Center and served via HTTPS": each domain has a virtual host on 443 with TLS that bears
- * its name, and a certificate that clients accept.
+ * check_domain_https.c: rule domain-https: "externally accessible using their domain name
+ * configured in Service Center and served via HTTPS": each domain has a virtual host on 443 with
+ * TLS that bears its name, and a certificate that clients accept.
  */
 #include "check.h"
 
@@ -9,7 +9,7 @@
 
 #define SOON 30 /* days */
 
-/* ---- certificates ----------------------------------------------------------------------------- */
+/* ---- certificates -------------------------------------------------------------------------- */
 
 /* RFC 9525 section 6.3: a wildcard stands for one whole label, the first. */
 static bool name_covers(const char *pattern, const char *name)
@@ -63,9 +63,9 @@ static void check_coverage(osp_audit *audit, osp_server *server, const char *nam
     if (!first) {
         return;
     }
-    finding = osp_find(audit, server, OSP_ERROR, OSP_RULE_DOMAIN_HTTPS, first->line,
-                       "the certificate does not cover %s: it is for %s", name,
-                       names_of(audit, first));
+    finding =
+        osp_find(audit, server, OSP_ERROR, OSP_RULE_DOMAIN_HTTPS, first->line,
+                 "the certificate does not cover %s: it is for %s", name, names_of(audit, first));
     osp_fix_advice(audit, finding, "get a certificate that names %s", name);
 }
 
@@ -87,7 +87,8 @@ static void check_times(osp_audit *audit, osp_server *server, const osp_certific
                            "the certificate is not valid for another %d days: no app connects",
                            certificate->days_until_valid);
     }
-    osp_fix_advice(audit, finding, "renew the certificate in %s", osp_line_arg(certificate->line, 0));
+    osp_fix_advice(audit, finding, "renew the certificate in %s",
+                   osp_line_arg(certificate->line, 0));
 }
 
 static void check_certificate(osp_audit *audit, osp_server *server,
@@ -106,7 +107,8 @@ static void check_certificate(osp_audit *audit, osp_server *server,
     case OSP_CERTIFICATE_KEY_NONE:
         finding = osp_find(audit, server, OSP_ERROR, OSP_RULE_DOMAIN_HTTPS, key,
                            "httpd does not start with this: %s", certificate->text);
-        osp_fix_advice(audit, finding, "write the private key in PEM into %s", osp_line_arg(key, 0));
+        osp_fix_advice(audit, finding, "write the private key in PEM into %s",
+                       osp_line_arg(key, 0));
         break;
     case OSP_CERTIFICATE_UNREADABLE:
         finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_DOMAIN_HTTPS, certificate->line,
@@ -131,19 +133,21 @@ static void check_certificate(osp_audit *audit, osp_server *server,
     }
     check_times(audit, server, certificate);
     if (certificate->chain_ends) {
-        finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_DOMAIN_HTTPS, certificate->line,
-                           "the chain ends at %s, which is neither in the file nor a root that this "
-                           "machine trusts: native apps refuse it", certificate->chain_ends);
+        finding =
+            osp_find(audit, server, OSP_WARNING, OSP_RULE_DOMAIN_HTTPS, certificate->line,
+                     "the chain ends at %s, which is neither in the file nor a root that this "
+                     "machine trusts: native apps refuse it",
+                     certificate->chain_ends);
         osp_fix_advice(audit, finding, "cat the intermediate certificate to the end of %s", path);
     }
 }
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names --------------------------------------------------------------------------------- */
 
 static enum osp_severity severity_of(const osp_server *server)
 {
     return server->domain_count || osp_server_reach(server) == OSP_REACHES_STRICT ? OSP_ERROR
-                                                                                 : OSP_WARNING;
+                                                                                  : OSP_WARNING;
 }
 
 static void report_missing(osp_audit *audit, osp_server *server, const char *name,
@@ -152,15 +156,17 @@ static void report_missing(osp_audit *audit, osp_server *server, const char *nam
     osp_finding *finding;
 
     if (server->is_tls && osp_server_listens(server, 443)) {
-        finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_DOMAIN_HTTPS, at,
-                           "no virtual host on 443 bears the name %s: clients land in the first one",
-                           name);
-        osp_fix_inside(audit, finding, server, osp_text_format(audit->memory, "ServerAlias %s", name));
+        finding = osp_find(
+            audit, server, OSP_WARNING, OSP_RULE_DOMAIN_HTTPS, at,
+            "no virtual host on 443 bears the name %s: clients land in the first one", name);
+        osp_fix_inside(audit, finding, server,
+                       osp_text_format(audit->memory, "ServerAlias %s", name));
         return;
     }
     finding = osp_find(audit, server, severity_of(server), OSP_RULE_DOMAIN_HTTPS, at,
                        "no virtual host serves https on port 443 for %s: Reactive and Mobile apps "
-                       "do not work over plain http", name);
+                       "do not work over plain http",
+                       name);
     osp_fix_advice(audit, finding,
                    "Listen 443\n<VirtualHost *:443>\n    ServerName %s\n    SSLEngine On\n"
                    "    SSLCertificateFile /etc/ssl/certs/%s.pem\n"
@@ -176,15 +182,18 @@ static void report_plain(osp_audit *audit, osp_server *server, const osp_server 
     osp_finding *finding = osp_find(audit, server, OSP_ERROR, OSP_RULE_DOMAIN_HTTPS,
                                     engine && engine->server == there ? engine : there->opening,
                                     "%s is served on port 443 without SSLEngine On: clients speak "
-                                    "TLS to it", name);
+                                    "TLS to it",
+                                    name);
 
     if (certificate) {
         osp_fix_setting(audit, finding, there, engine && engine->server == there ? engine : NULL,
                         "SSLEngine On");
     }
     else {
-        osp_fix_advice(audit, finding, "SSLEngine On\nSSLCertificateFile /etc/ssl/certs/%s.pem\n"
-                       "SSLCertificateKeyFile /etc/ssl/private/%s.key", name, name);
+        osp_fix_advice(audit, finding,
+                       "SSLEngine On\nSSLCertificateFile /etc/ssl/certs/%s.pem\n"
+                       "SSLCertificateKeyFile /etc/ssl/private/%s.key",
+                       name, name);
     }
 }
 
@@ -194,8 +203,8 @@ static void report_shadow(osp_audit *audit, osp_server *server, const osp_server
 {
     osp_finding *finding = osp_find(audit, server, OSP_ERROR, OSP_RULE_DOMAIN_HTTPS, NULL,
                                     "this virtual host never sees a request for %s: the one at "
-                                    "%s:%d bears the name first", name,
-                                    first->opening ? first->opening->file : "",
+                                    "%s:%d bears the name first",
+                                    name, first->opening ? first->opening->file : "",
                                     first->opening ? first->opening->line : 0);
     const osp_line *line;
     int i;

@@ -7,7 +7,8 @@
 /* True when the list of statuses, or its absence, takes in 401 or 403. */
 static bool takes_sign_in(const osp_line *line)
 {
-    return line->count < 2 || osp_line_find(line, 1, "401") > 0 || osp_line_find(line, 1, "403") > 0;
+    return line->count < 2 || osp_line_find(line, 1, "401") > 0
+           || osp_line_find(line, 1, "403") > 0;
 }
 
 void osp_check_error_override(osp_audit *audit, osp_server *server)

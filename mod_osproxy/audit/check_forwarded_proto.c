@@ -17,7 +17,8 @@ static bool forwards_plainly(const osp_server *server)
         if (strcmp(scheme, "balancer") == 0 && mapping->pool && mapping->pool->members) {
             scheme = mapping->pool->members->target.scheme;
         }
-        if (strcmp(scheme, "http") == 0 || strcmp(scheme, "h2c") == 0 || strcmp(scheme, "ws") == 0) {
+        if (strcmp(scheme, "http") == 0 || strcmp(scheme, "h2c") == 0
+            || strcmp(scheme, "ws") == 0) {
             return true;
         }
     }
@@ -30,8 +31,8 @@ static void check_written(osp_audit *audit, osp_server *server, const osp_line *
     const char *action = osp_line_arg(line, header->action);
     const char *value = osp_line_arg(line, header->name + 1);
     const char *right = server->is_tls ? "https" : "http";
-    enum osp_severity severity = osp_severity_for(audit, server, line->section,
-                                                  OSP_RULE_FORWARDED_PROTO);
+    enum osp_severity severity =
+        osp_severity_for(audit, server, line->section, OSP_RULE_FORWARDED_PROTO);
     osp_finding *finding;
 
     if (osp_text_is(action, "unset") || !osp_text_begins(action, "set")) {
@@ -53,11 +54,12 @@ static void check_address(osp_audit *audit, osp_server *server, const osp_line *
                           const osp_header_line *header)
 {
     const char *value = osp_line_arg(line, header->name + 1);
-    enum osp_severity severity = osp_severity_for(audit, server, line->section,
-                                                  OSP_RULE_FORWARDED_PROTO);
+    enum osp_severity severity =
+        osp_severity_for(audit, server, line->section, OSP_RULE_FORWARDED_PROTO);
     osp_finding *finding;
 
-    if (osp_text_is(osp_line_arg(line, header->action), "unset") || !osp_text_holds(value, "REMOTE_PORT")) {
+    if (osp_text_is(osp_line_arg(line, header->action), "unset")
+        || !osp_text_holds(value, "REMOTE_PORT")) {
         return;
     }
     finding = osp_find(audit, server, severity, OSP_RULE_FORWARDED_PROTO, line,

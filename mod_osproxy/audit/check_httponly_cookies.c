@@ -31,19 +31,23 @@ void osp_check_httponly_cookies(osp_audit *audit, osp_server *server)
             continue;
         }
         if (osp_text_is(action, "unset") || osp_text_is(action, "set")) {
-            osp_fix_delete(audit,
-                           osp_find(audit, server, OSP_ERROR, OSP_RULE_HTTPONLY_COOKIES, line,
-                                    "Header %s Set-Cookie takes the platform's cookies away: nobody "
-                                    "can sign in", action), line);
+            osp_fix_delete(
+                audit,
+                osp_find(audit, server, OSP_ERROR, OSP_RULE_HTTPONLY_COOKIES, line,
+                         "Header %s Set-Cookie takes the platform's cookies away: nobody "
+                         "can sign in",
+                         action),
+                line);
         }
         else if (osp_text_begins(action, "edit") && osp_text_holds(value, "HttpOnly")
                  && facts->matches(facts->baton, pattern, COOKIE) != 0) {
-            osp_fix_replace(audit,
-                            osp_find(audit, server, OSP_ERROR, OSP_RULE_HTTPONLY_COOKIES, line,
-                                     "HttpOnly on every cookie hides nr2 cookies from scripts that "
-                                     "must read them: nobody can sign in"),
-                            line, osp_line_with(audit->memory, line, header.name + 1,
-                                                without_nr2(audit, pattern)));
+            osp_fix_replace(
+                audit,
+                osp_find(audit, server, OSP_ERROR, OSP_RULE_HTTPONLY_COOKIES, line,
+                         "HttpOnly on every cookie hides nr2 cookies from scripts that "
+                         "must read them: nobody can sign in"),
+                line,
+                osp_line_with(audit->memory, line, header.name + 1, without_nr2(audit, pattern)));
         }
     }
 }

@@ -21,16 +21,18 @@ static const char *verb(enum osp_severity severity)
 static const char *why(const osp_audit *audit, const osp_server *server, const osp_server *of)
 {
     return of == server ? ""
-           : osp_text_format(audit->memory, ": it is the first virtual host of the address of %s and "
-                             "decides on its idle connections", server->name);
+                        : osp_text_format(audit->memory,
+                                          ": it is the first virtual host of the address of %s and "
+                                          "decides on its idle connections",
+                                          server->name);
 }
 
 static void check_timeout(osp_audit *audit, osp_server *server, const osp_server *of,
                           enum osp_severity severity)
 {
     const osp_line *line = osp_setting(audit->facts, of, OSP_W_KEEP_ALIVE_TIMEOUT);
-    const char *text = osp_text_format(audit->memory, "KeepAliveTimeout %d",
-                                       server->keep_alive_floor);
+    const char *text =
+        osp_text_format(audit->memory, "KeepAliveTimeout %d", server->keep_alive_floor);
     osp_finding *finding;
 
     if (of->keep_alive_ms >= 1000L * server->keep_alive_floor) {
@@ -66,9 +68,11 @@ static void check_rest(osp_audit *audit, osp_server *server, const osp_server *o
     }
     if (of->keep_alive_max > 0 && of->keep_alive_max < LEAST_REQUESTS) {
         line = osp_setting(audit->facts, of, OSP_W_MAX_KEEP_ALIVE_REQUESTS);
-        finding = osp_find(audit, server, severity, OSP_RULE_KEEP_ALIVE, line ? line : of->opening,
-                           "MaxKeepAliveRequests %d %s raised to 100: it cuts the three requests of "
-                           "a sign-in%s", of->keep_alive_max, verb(severity), why(audit, server, of));
+        finding =
+            osp_find(audit, server, severity, OSP_RULE_KEEP_ALIVE, line ? line : of->opening,
+                     "MaxKeepAliveRequests %d %s raised to 100: it cuts the three requests of "
+                     "a sign-in%s",
+                     of->keep_alive_max, verb(severity), why(audit, server, of));
         osp_fix_setting(audit, finding, of, line, "MaxKeepAliveRequests 100");
     }
 }

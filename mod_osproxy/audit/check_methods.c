@@ -89,7 +89,8 @@ static void check_rewrite(osp_audit *audit, osp_server *server)
             }
         }
         flags = rule ? osp_line_arg(rule, 2) : "";
-        if (hit == negated || (!strstr(flags, "[F") && !strstr(flags, ",F") && !strstr(flags, "R=405"))) {
+        if (hit == negated
+            || (!strstr(flags, "[F") && !strstr(flags, ",F") && !strstr(flags, "R=405"))) {
             continue;
         }
         paren = strchr(pattern, '(');
@@ -98,9 +99,9 @@ static void check_rewrite(osp_audit *audit, osp_server *server)
                                  "this list of methods refuses PATCH, which Server.API uses"),
                         line,
                         osp_line_with(audit->memory, line, 1,
-                                      negated && paren
-                                      ? osp_text_format(audit->memory, "%.*sPATCH|%s",
-                                                        (int)(paren + 1 - pattern), pattern, paren + 1)
+                                      negated && paren ? osp_text_format(
+                                          audit->memory, "%.*sPATCH|%s", (int)(paren + 1 - pattern),
+                                          pattern, paren + 1)
                                       : negated ? "!^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$"
                                                 : "^(TRACE|TRACK)$"));
     }

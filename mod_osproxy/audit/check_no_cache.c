@@ -31,21 +31,19 @@ void osp_check_no_cache(osp_audit *audit, osp_server *server)
     const osp_line *line;
 
     OSP_EACH_LINE(audit->facts, server, OSP_W_CACHE_ENABLE, line) {
-        enum osp_severity severity = osp_severity_for(audit, server, line->section,
-                                                      OSP_RULE_NO_CACHE);
+        enum osp_severity severity =
+            osp_severity_for(audit, server, line->section, OSP_RULE_NO_CACHE);
         enum osp_reach reach = cache_reach(audit, server, line);
         osp_finding *finding;
 
         if (reach < OSP_REACHES_UNKNOWN) {
             continue;
         }
-        finding = osp_find(audit, server, severity, OSP_RULE_NO_CACHE, line,
-                           "CacheEnable reaches %s%s",
-                           reach == OSP_REACHES_STRICT ? "Reactive or Mobile modules"
-                                                       : "modules of unknown kind",
-                           severity == OSP_NOTE
-                           ? ": mod_cache is kept from storing and answering them"
-                           : ", whose clients refuse resources of another version");
+        finding = osp_find(
+            audit, server, severity, OSP_RULE_NO_CACHE, line, "CacheEnable reaches %s%s",
+            reach == OSP_REACHES_STRICT ? "Reactive or Mobile modules" : "modules of unknown kind",
+            severity == OSP_NOTE ? ": mod_cache is kept from storing and answering them"
+                                 : ", whose clients refuse resources of another version");
         osp_fix_delete(audit, finding, line);
     }
 }

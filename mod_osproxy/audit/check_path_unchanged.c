@@ -9,7 +9,7 @@
 
 enum change { UNKNOWN, SAME, SLASHES, CHANGED, BROKEN };
 
-/* ---- prefixes ------------------------------------------------------------------------------- */
+/* ---- prefixes ------------------------------------------------------------------------------ */
 
 static size_t trimmed(const char *path)
 {
@@ -35,7 +35,7 @@ static enum change compare_prefix(const char *from, const char *to)
     return from_slash == to_slash ? SAME : SLASHES;
 }
 
-/* ---- regular expressions --------------------------------------------------------------------- */
+/* ---- regular expressions ------------------------------------------------------------------- */
 
 #define GROUP '\1' /* begins a group's number in a template */
 
@@ -109,7 +109,7 @@ static enum change compare_regex(const osp_memory *memory, const char *pattern, 
     return strcmp(a.text, b.text) == 0 ? SAME : CHANGED;
 }
 
-/* ---- mappings --------------------------------------------------------------------------------- */
+/* ---- mappings ------------------------------------------------------------------------------ */
 
 /* The path that a mapping leads to; a member's own path comes in front. */
 static const char *path_sent(const osp_audit *audit, const osp_mapping *mapping,
@@ -152,12 +152,13 @@ static const char *beginning(const osp_audit *audit, const osp_mapping *mapping)
     return osp_text_copy(audit->memory, path, strcspn(path, "\\.*+?[]{}()|$^"));
 }
 
-static const char *mapping_line(const osp_audit *audit, const osp_mapping *mapping, const char *path)
+static const char *mapping_line(const osp_audit *audit, const osp_mapping *mapping,
+                                const char *path)
 {
     const osp_line *line = mapping->line;
     const osp_target *target = &mapping->target;
-    const char *rest = mapping->url_arg + 1 < line->count
-                       ? line->args + line->arg[mapping->url_arg + 1].at : "";
+    const char *rest =
+        mapping->url_arg + 1 < line->count ? line->args + line->arg[mapping->url_arg + 1].at : "";
     const char *slash = *path == '/' ? "" : "/";
     const char *port = target->port ? osp_text_format(audit->memory, ":%d", target->port) : "";
 
@@ -176,7 +177,8 @@ static const char *module_lines(const osp_audit *audit, const osp_server *server
     int i;
 
     for (i = 0; i < server->module_count; i++) {
-        const char *path = osp_text_format(audit->memory, "/%s", osp_line_arg(server->modules[i], 0));
+        const char *path =
+            osp_text_format(audit->memory, "/%s", osp_line_arg(server->modules[i], 0));
         const osp_mapping *other = osp_mapping_for(audit->facts, server, path);
 
         if (other && other != mapping) {
@@ -200,7 +202,9 @@ static void fix_mapping(osp_audit *audit, osp_finding *finding, const osp_server
     }
     if (mapping->kind == OSP_MAP_HANDLER || mapping->path_arg < 0) {
         const char *path = mapping->kind == OSP_MAP_HANDLER && line->section
-                           && line->section->kind == OSP_IN_LOCATION ? line->section->pattern : own;
+                                   && line->section->kind == OSP_IN_LOCATION
+                               ? line->section->pattern
+                               : own;
 
         if (mapping->kind == OSP_MAP_HANDLER && path && line->section) {
             osp_fix_replace(audit, finding, line,
@@ -212,11 +216,11 @@ static void fix_mapping(osp_audit *audit, osp_finding *finding, const osp_server
                             osp_line_with(audit->memory, line->section->line, 0, own));
         }
         else {
-            osp_fix_replace(audit, finding, line,
-                            osp_line_with(audit->memory, line, mapping->url_arg,
-                                          osp_text_format(audit->memory, "%s://%s%s",
-                                                          mapping->target.scheme, mapping->target.host,
-                                                          mapping->path)));
+            osp_fix_replace(
+                audit, finding, line,
+                osp_line_with(audit->memory, line, mapping->url_arg,
+                              osp_text_format(audit->memory, "%s://%s%s", mapping->target.scheme,
+                                              mapping->target.host, mapping->path)));
         }
         return;
     }
@@ -233,7 +237,8 @@ static void report_change(osp_audit *audit, osp_server *server, const osp_mappin
     const char *from = beginning(audit, mapping);
     enum osp_reach a = osp_path_reach(audit->facts, server, from);
     enum osp_reach b = mapping->kind == OSP_MAP_HANDLER
-                       ? a : osp_path_reach(audit->facts, server, strchr(to, '$') ? "/" : to);
+                           ? a
+                           : osp_path_reach(audit->facts, server, strchr(to, '$') ? "/" : to);
     const char *whom = "which only Traditional modules bear";
     enum osp_severity severity = OSP_WARNING;
 
@@ -249,14 +254,19 @@ static void report_change(osp_audit *audit, osp_server *server, const osp_mappin
         return;
     }
     if (mapping->kind == OSP_MAP_HANDLER) {
-        fix_mapping(audit, osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, mapping->line,
-                                    "SetHandler proxy: sends the path of a file in place of the "
-                                    "client's path, %s", whom), server, mapping, to);
+        fix_mapping(audit,
+                    osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, mapping->line,
+                             "SetHandler proxy: sends the path of a file in place of the "
+                             "client's path, %s",
+                             whom),
+                    server, mapping, to);
         return;
     }
-    fix_mapping(audit, osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, mapping->line,
-                                "%s turns %s into %s, %s", mapping->line->name, mapping->path,
-                                *to ? to : "/", whom), server, mapping, to);
+    fix_mapping(audit,
+                osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, mapping->line,
+                         "%s turns %s into %s, %s", mapping->line->name, mapping->path,
+                         *to ? to : "/", whom),
+                server, mapping, to);
 }
 
 static void fix_slash(osp_audit *audit, osp_finding *finding, const osp_mapping *mapping)
@@ -274,11 +284,12 @@ static void fix_slash(osp_audit *audit, osp_finding *finding, const osp_mapping 
 static void check_nocanon(osp_audit *audit, osp_server *server, const osp_mapping *mapping)
 {
     const osp_line *line = mapping->line;
-    enum osp_severity severity = osp_severity_for(audit, server, line->section,
-                                                  OSP_RULE_PATH_UNCHANGED);
+    enum osp_severity severity =
+        osp_severity_for(audit, server, line->section, OSP_RULE_PATH_UNCHANGED);
     osp_finding *finding;
 
-    if (mapping->kind != OSP_MAP_PREFIX || osp_line_find(line, mapping->url_arg + 1, "nocanon") > 0) {
+    if (mapping->kind != OSP_MAP_PREFIX
+        || osp_line_find(line, mapping->url_arg + 1, "nocanon") > 0) {
         return;
     }
     if (severity == OSP_NOTE) {
@@ -288,9 +299,11 @@ static void check_nocanon(osp_audit *audit, osp_server *server, const osp_mappin
     if (osp_path_reach(audit->facts, server, mapping->path) == OSP_REACHES_TRADITIONAL) {
         return;
     }
-    finding = osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, line,
-                       "%s without nocanon decodes and encodes paths anew: %%7E, // and the like do "
-                       "not survive", line->name);
+    finding =
+        osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, line,
+                 "%s without nocanon decodes and encodes paths anew: %%7E, // and the like do "
+                 "not survive",
+                 line->name);
     osp_fix_replace(audit, finding, line, osp_line_plus(audit->memory, line, "nocanon"));
 }
 
@@ -308,18 +321,24 @@ static void check_mapping(osp_audit *audit, osp_server *server, const osp_mappin
         report_change(audit, server, mapping, to);
         break;
     case BROKEN:
-        fix_slash(audit, osp_find(audit, server, OSP_ERROR, OSP_RULE_PATH_UNCHANGED, mapping->line,
-                                  "%s %s ends in a slash and its target does not: %sx is sent to "
-                                  "%s://%s%sx", mapping->line->name, mapping->path, mapping->path,
-                                  mapping->target.scheme, mapping->target.host, to), mapping);
+        fix_slash(audit,
+                  osp_find(audit, server, OSP_ERROR, OSP_RULE_PATH_UNCHANGED, mapping->line,
+                           "%s %s ends in a slash and its target does not: %sx is sent to "
+                           "%s://%s%sx",
+                           mapping->line->name, mapping->path, mapping->path,
+                           mapping->target.scheme, mapping->target.host, to),
+                  mapping);
         break;
     case SLASHES:
         severity = osp_severity_for(audit, server, mapping->line->section, OSP_RULE_PATH_UNCHANGED);
         if (mapping->kind == OSP_MAP_PREFIX) {
-            fix_slash(audit, osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, mapping->line,
-                                      "%s %s has no closing slash and its target has one, which "
-                                      "%s doubled", mapping->line->name, mapping->path,
-                                      severity == OSP_NOTE ? "would be" : "is"), mapping);
+            fix_slash(audit,
+                      osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, mapping->line,
+                               "%s %s has no closing slash and its target has one, which "
+                               "%s doubled",
+                               mapping->line->name, mapping->path,
+                               severity == OSP_NOTE ? "would be" : "is"),
+                      mapping);
         }
         break;
     default:
@@ -334,8 +353,8 @@ static void check_internal(osp_audit *audit, osp_server *server)
 
     for (line = server->first[OSP_W_REWRITE_RULE]; line; line = line->next) {
         const char *flags = osp_line_arg(line, 2), *to = osp_line_arg(line, 1);
-        osp_mapping mapping = {.kind = OSP_MAP_REWRITE, .path = osp_line_arg(line, 0),
-                               .is_regex = true, .line = line};
+        osp_mapping mapping = {
+            .kind = OSP_MAP_REWRITE, .path = osp_line_arg(line, 0), .is_regex = true, .line = line};
         enum osp_reach a, b;
 
         if (line->section || *to != '/' || (!strstr(flags, "[PT") && !strstr(flags, ",PT"))
@@ -348,20 +367,24 @@ static void check_internal(osp_audit *audit, osp_server *server)
             && (a == OSP_REACHES_TRADITIONAL || b == OSP_REACHES_TRADITIONAL)) {
             continue;
         }
-        osp_fix_delete(audit,
-                       osp_find(audit, server, a == OSP_REACHES_STRICT || b == OSP_REACHES_STRICT
-                                ? OSP_ERROR : OSP_WARNING, OSP_RULE_PATH_UNCHANGED, line,
-                                "RewriteRule turns %s into %s, which only Traditional modules bear",
-                                mapping.path, to), line);
+        osp_fix_delete(
+            audit,
+            osp_find(audit, server,
+                     a == OSP_REACHES_STRICT || b == OSP_REACHES_STRICT ? OSP_ERROR : OSP_WARNING,
+                     OSP_RULE_PATH_UNCHANGED, line,
+                     "RewriteRule turns %s into %s, which only Traditional modules bear",
+                     mapping.path, to),
+            line);
     }
 }
 
-/* ---- bodies ----------------------------------------------------------------------------------- */
+/* ---- bodies -------------------------------------------------------------------------------- */
 
 static bool rewrites_bodies(const osp_audit *audit, const char *filter)
 {
-    static const char *const filters[] = {"SUBSTITUTE", "proxy-html", "Sed", "INCLUDES",
-                                          "MOD_PAGESPEED_OUTPUT_FILTER", "xml2enc", "LAYOUT"};
+    static const char *const filters[] = {
+        "SUBSTITUTE", "proxy-html", "Sed", "INCLUDES", "MOD_PAGESPEED_OUTPUT_FILTER",
+        "xml2enc",    "LAYOUT"};
     size_t i;
 
     for (i = 0; i < sizeof filters / sizeof filters[0]; i++) {
@@ -414,8 +437,8 @@ static void check_bodies(osp_audit *audit, osp_server *server)
 
         OSP_EACH_LINE(audit->facts, server, words[i], line) {
             const char *filter = filter_of(audit, line);
-            enum osp_reach reach = filter ? osp_line_reach(audit, server, line)
-                                          : OSP_REACHES_NOTHING;
+            enum osp_reach reach =
+                filter ? osp_line_reach(audit, server, line) : OSP_REACHES_NOTHING;
 
             if (reach >= OSP_REACHES_UNKNOWN) {
                 osp_fix_delete(audit,
@@ -423,9 +446,10 @@ static void check_bodies(osp_audit *audit, osp_server *server)
                                         reach == OSP_REACHES_STRICT ? OSP_ERROR : OSP_WARNING,
                                         OSP_RULE_PATH_UNCHANGED, line,
                                         "%s rewrites what %s send, and their clients refuse "
-                                        "resources whose checksum differs", filter,
-                                        reach == OSP_REACHES_STRICT
-                                        ? "Reactive or Mobile modules" : "modules of unknown kind"),
+                                        "resources whose checksum differs",
+                                        filter,
+                                        reach == OSP_REACHES_STRICT ? "Reactive or Mobile modules"
+                                                                    : "modules of unknown kind"),
                                line);
             }
         }

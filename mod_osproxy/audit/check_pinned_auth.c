@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const enum osp_word environment[] = {
-    OSP_W_SET_ENV,      OSP_W_SET_ENV_IF,    OSP_W_SET_ENV_IF_NO_CASE,
+    OSP_W_SET_ENV,         OSP_W_SET_ENV_IF,    OSP_W_SET_ENV_IF_NO_CASE,
     OSP_W_SET_ENV_IF_EXPR, OSP_W_BROWSER_MATCH, OSP_W_BROWSER_MATCH_NO_CASE,
 };
 
@@ -24,7 +24,8 @@ static void check_http_1_0(osp_audit *audit, osp_server *server)
             for (at = 0; at < line->count; at++) {
                 const char *word = line->arg[at].text;
 
-                if (osp_text_begins(word, "force-proxy-request-1.0") && (!word[23] || word[23] == '=')) {
+                if (osp_text_begins(word, "force-proxy-request-1.0")
+                    && (!word[23] || word[23] == '=')) {
                     found = at;
                 }
             }
@@ -32,7 +33,8 @@ static void check_http_1_0(osp_audit *audit, osp_server *server)
                 osp_fix_delete(audit,
                                osp_find(audit, server, OSP_WARNING, OSP_RULE_PINNED_AUTH, line,
                                         "force-proxy-request-1.0 closes the back-end connection "
-                                        "after each request, so an NTLM sign-in never ends"), line);
+                                        "after each request, so an NTLM sign-in never ends"),
+                               line);
             }
         }
     }
@@ -52,13 +54,15 @@ static void check_http_2(osp_audit *audit, osp_server *server)
     if (at < 0) {
         return;
     }
-    text = osp_text_format(audit->memory, "HTTP/2 with Windows authentication: %s",
-                           severity == OSP_NOTE
-                           ? "who signs in is sent back to HTTP/1.1 first, which some clients do not "
-                             "follow"
-                           : "one connection carries several users' requests, and IIS refuses to "
-                             "sign them in");
-    osp_fix_setting(audit, osp_find(audit, server, severity, OSP_RULE_PINNED_AUTH, line, "%s", text),
+    text = osp_text_format(
+        audit->memory, "HTTP/2 with Windows authentication: %s",
+        severity == OSP_NOTE
+            ? "who signs in is sent back to HTTP/1.1 first, which some clients do not "
+              "follow"
+            : "one connection carries several users' requests, and IIS refuses to "
+              "sign them in");
+    osp_fix_setting(audit,
+                    osp_find(audit, server, severity, OSP_RULE_PINNED_AUTH, line, "%s", text),
                     server, line, "Protocols http/1.1");
 }
 

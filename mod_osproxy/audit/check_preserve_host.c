@@ -7,22 +7,23 @@
 
 static void check_setting(osp_audit *audit, osp_server *server, const osp_mapping *mapping)
 {
-    const osp_line *line = osp_setting_in(audit->facts, server, mapping->line->section,
-                                          OSP_W_PRESERVE_HOST);
-    enum osp_severity severity = osp_severity_for(audit, server, mapping->line->section,
-                                                  OSP_RULE_PRESERVE_HOST);
+    const osp_line *line =
+        osp_setting_in(audit->facts, server, mapping->line->section, OSP_W_PRESERVE_HOST);
+    enum osp_severity severity =
+        osp_severity_for(audit, server, mapping->line->section, OSP_RULE_PRESERVE_HOST);
     osp_finding *finding;
 
     if (line && osp_text_is(osp_line_arg(line, 0), "On")) {
         return;
     }
     if (line) {
-        finding = osp_find(audit, server, severity, OSP_RULE_PRESERVE_HOST, line,
-                           severity == OSP_NOTE
-                           ? "ProxyPreserveHost Off is overridden: OutSystems builds its links from "
-                             "the Host that the client sent"
-                           : "ProxyPreserveHost Off: OutSystems builds its links from the name of "
-                             "the back end, where clients cannot go");
+        finding =
+            osp_find(audit, server, severity, OSP_RULE_PRESERVE_HOST, line,
+                     severity == OSP_NOTE
+                         ? "ProxyPreserveHost Off is overridden: OutSystems builds its links from "
+                           "the Host that the client sent"
+                         : "ProxyPreserveHost Off: OutSystems builds its links from the name of "
+                           "the back end, where clients cannot go");
         osp_fix_replace(audit, finding, line, "ProxyPreserveHost On");
     }
     else if (severity != OSP_NOTE) {
@@ -50,9 +51,11 @@ void osp_check_preserve_host(osp_audit *audit, osp_server *server)
         osp_header_line header = osp_header_read(line);
 
         if (osp_header_is(line, &header, "Host") && osp_server_proxies(server)) {
-            osp_finding *finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_PRESERVE_HOST,
-                                            line, "RequestHeader %s Host: the back end gets another "
-                                            "Host than the client sent", osp_line_arg(line, header.action));
+            osp_finding *finding =
+                osp_find(audit, server, OSP_WARNING, OSP_RULE_PRESERVE_HOST, line,
+                         "RequestHeader %s Host: the back end gets another "
+                         "Host than the client sent",
+                         osp_line_arg(line, header.action));
 
             osp_fix_delete(audit, finding, line);
         }

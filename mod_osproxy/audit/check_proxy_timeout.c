@@ -24,7 +24,8 @@ static void check_worker(osp_audit *audit, osp_server *server, const osp_mapping
         finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_PROXY_TIMEOUT, line,
                            "timeout=%s ends requests that IIS lets run for %d s: clients get 504",
                            value, IIS_SECONDS);
-        osp_fix_replace(audit, finding, line, osp_line_with(audit->memory, line, at, "timeout=120"));
+        osp_fix_replace(audit, finding, line,
+                        osp_line_with(audit->memory, line, at, "timeout=120"));
         return;
     }
     line = osp_setting(audit->facts, server, OSP_W_PROXY_TIMEOUT);
@@ -38,13 +39,16 @@ static void check_worker(osp_audit *audit, osp_server *server, const osp_mapping
     if (line && line->word == OSP_W_PROXY_TIMEOUT) {
         finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_PROXY_TIMEOUT, line,
                            "ProxyTimeout %s ends requests that IIS lets run for %d s: clients get "
-                           "504", osp_line_arg(line, 0), IIS_SECONDS);
+                           "504",
+                           osp_line_arg(line, 0), IIS_SECONDS);
         osp_fix_replace(audit, finding, line, "ProxyTimeout 120");
         return;
     }
-    finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_PROXY_TIMEOUT, NULL,
-                       "ProxyTimeout is not written: Timeout's %ld s end requests that IIS lets run "
-                       "for %d s", ms / 1000, IIS_SECONDS);
+    finding =
+        osp_find(audit, server, OSP_WARNING, OSP_RULE_PROXY_TIMEOUT, NULL,
+                 "ProxyTimeout is not written: Timeout's %ld s end requests that IIS lets run "
+                 "for %d s",
+                 ms / 1000, IIS_SECONDS);
     osp_fix_inside(audit, finding, server, "ProxyTimeout 120");
 }
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* ---- modules ----------------------------------------------------------------------------------- */
+/* ---- modules ------------------------------------------------------------------------------- */
 
 /* The mapping whose back end a missing one most likely shares: the last prefix. */
 static const osp_mapping *model(const osp_server *server)
@@ -94,22 +94,29 @@ static void check_module(osp_audit *audit, osp_server *server, const osp_line *m
         return; /* path-unchanged says whether it may */
     }
     if (!mapping) {
-        fix_missing(audit, osp_find(audit, server, OSP_ERROR, OSP_RULE_REFERENCED_CONTENT, module,
-                                    "no mapping of %s leads /%s/ to a back end",
-                                    osp_server_label(audit, server), name), server, name);
+        fix_missing(audit,
+                    osp_find(audit, server, OSP_ERROR, OSP_RULE_REFERENCED_CONTENT, module,
+                             "no mapping of %s leads /%s/ to a back end",
+                             osp_server_label(audit, server), name),
+                    server, name);
     }
     else if (mapping->kind == OSP_MAP_EXCLUDE) {
-        osp_fix_delete(audit, osp_find(audit, server, OSP_ERROR, OSP_RULE_REFERENCED_CONTENT,
-                                       mapping->line, "%s %s ! keeps clients from module %s, which "
-                                       "OSProxyModule declares", mapping->line->name, mapping->path,
-                                       name), mapping->line);
+        osp_fix_delete(audit,
+                       osp_find(audit, server, OSP_ERROR, OSP_RULE_REFERENCED_CONTENT,
+                                mapping->line,
+                                "%s %s ! keeps clients from module %s, which "
+                                "OSProxyModule declares",
+                                mapping->line->name, mapping->path, name),
+                       mapping->line);
     }
     else if (block != OSP_OPEN && by) {
-        finding = osp_find(audit, server, block == OSP_BLOCKED_FOR_ALL ? OSP_ERROR : OSP_NOTE,
-                           OSP_RULE_REFERENCED_CONTENT, by, "%s %s %s module %s, which OSProxyModule "
-                           "declares", by->name, by->args,
-                           block == OSP_BLOCKED_FOR_ALL ? "refuses everybody" : "refuses some",
-                           name);
+        finding =
+            osp_find(audit, server, block == OSP_BLOCKED_FOR_ALL ? OSP_ERROR : OSP_NOTE,
+                     OSP_RULE_REFERENCED_CONTENT, by,
+                     "%s %s %s module %s, which OSProxyModule "
+                     "declares",
+                     by->name, by->args,
+                     block == OSP_BLOCKED_FOR_ALL ? "refuses everybody" : "refuses some", name);
         if (by->word == OSP_W_REQUIRE) {
             osp_fix_replace(audit, finding, by, "Require all granted");
         }
@@ -134,14 +141,15 @@ static void check_open(osp_audit *audit, osp_server *server)
             && osp_path_block(audit, server, path, &by) == OSP_BLOCKED_FOR_ALL && by
             && by->word == OSP_W_REQUIRE && by->section
             && osp_text_holds(by->section->pattern, open[i])) {
-            osp_fix_replace(audit, osp_find(audit, server, OSP_WARNING, OSP_RULE_REFERENCED_CONTENT,
-                                            by, "/%s must stay open to phones and browsers",
-                                            open[i]), by, "Require all granted");
+            osp_fix_replace(audit,
+                            osp_find(audit, server, OSP_WARNING, OSP_RULE_REFERENCED_CONTENT, by,
+                                     "/%s must stay open to phones and browsers", open[i]),
+                            by, "Require all granted");
         }
     }
 }
 
-/* ---- mappings ------------------------------------------------------------------------------------ */
+/* ---- mappings ------------------------------------------------------------------------------ */
 
 static bool same_target(const osp_mapping *a, const osp_mapping *b)
 {
@@ -161,8 +169,9 @@ static const char *example(const osp_audit *audit, const osp_mapping *mapping)
         return length > 1 ? osp_text_format(audit->memory, "%.*sx", (int)length, path) : NULL;
     }
     length = strlen(path);
-    return length ? osp_text_format(audit->memory, "%s%sx", path, path[length - 1] == '/' ? "" : "/")
-                  : NULL;
+    return length
+               ? osp_text_format(audit->memory, "%s%sx", path, path[length - 1] == '/' ? "" : "/")
+               : NULL;
 }
 
 /* For each plain ProxyPass of the list, the first one before it that takes all of its paths. A map
@@ -199,11 +208,13 @@ static void report_shadow(osp_audit *audit, osp_server *server, const osp_mappin
     if (same_target(mapping, by)) {
         return;
     }
-    finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_REFERENCED_CONTENT, mapping->line,
-                       "%s %s is never used: %s %s in line %d takes its requests first",
-                       mapping->line->name, mapping->path, by->line->name, by->path, by->line->line);
-    osp_fix_before(audit, finding, by->line,
-                   osp_text_format(audit->memory, "%s %s", mapping->line->name, mapping->line->args));
+    finding =
+        osp_find(audit, server, OSP_WARNING, OSP_RULE_REFERENCED_CONTENT, mapping->line,
+                 "%s %s is never used: %s %s in line %d takes its requests first",
+                 mapping->line->name, mapping->path, by->line->name, by->path, by->line->line);
+    osp_fix_before(
+        audit, finding, by->line,
+        osp_text_format(audit->memory, "%s %s", mapping->line->name, mapping->line->args));
     osp_fix_delete(audit, finding, mapping->line);
 }
 
@@ -218,7 +229,8 @@ static void check_shadows(osp_audit *audit, osp_server *server)
         const osp_mapping *by = NULL;
         const char *path = example(audit, mapping);
 
-        if ((mapping->line->word != OSP_W_PROXY_PASS && mapping->line->word != OSP_W_PROXY_PASS_MATCH)
+        if ((mapping->line->word != OSP_W_PROXY_PASS
+             && mapping->line->word != OSP_W_PROXY_PASS_MATCH)
             || mapping->line->section || !path) {
             continue;
         }
@@ -255,8 +267,9 @@ static void check_boundary(osp_audit *audit, osp_server *server, const osp_mappi
         || pattern[begin] != '/') {
         return;
     }
-    length = begin + 1 + strspn(pattern + begin + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "abcdefghijklmnopqrstuvwxyz0123456789_-");
+    length = begin + 1
+             + strspn(pattern + begin + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                           "abcdefghijklmnopqrstuvwxyz0123456789_-");
     if (length == begin + 1 || pattern[length] == '/') {
         return;
     }

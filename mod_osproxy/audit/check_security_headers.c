@@ -18,8 +18,9 @@ static const char *fault(const osp_header_line *header, const char *action, size
     if (osp_text_is(action, "set") && !header->always) {
         return which == 0 ? "replaces the policy that OutSystems sends" : NULL;
     }
-    if (osp_text_is(action, "set") || osp_text_is(action, "setifempty") || osp_text_is(action, "add")
-        || osp_text_is(action, "append") || osp_text_is(action, "merge")) {
+    if (osp_text_is(action, "set") || osp_text_is(action, "setifempty")
+        || osp_text_is(action, "add") || osp_text_is(action, "append")
+        || osp_text_is(action, "merge")) {
         return "puts a second one beside the one that OutSystems sends";
     }
     return NULL;
@@ -43,12 +44,13 @@ void osp_check_security_headers(osp_audit *audit, osp_server *server)
                 continue;
             }
             name = &line->arg[header.name];
-            osp_fix_replace(audit,
-                            osp_find(audit, server, OSP_WARNING, OSP_RULE_SECURITY_HEADERS, line,
-                                     "Header %s%s %s %s: browsers obey both, or the stricter",
-                                     header.always ? "always " : "", action, names[i], what),
-                            line, osp_text_format(audit->memory, "Header setifempty %s",
-                                                  line->args + name->at));
+            osp_fix_replace(
+                audit,
+                osp_find(audit, server, OSP_WARNING, OSP_RULE_SECURITY_HEADERS, line,
+                         "Header %s%s %s %s: browsers obey both, or the stricter",
+                         header.always ? "always " : "", action, names[i], what),
+                line,
+                osp_text_format(audit->memory, "Header setifempty %s", line->args + name->at));
         }
     }
 }

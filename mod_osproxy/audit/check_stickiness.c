@@ -15,9 +15,11 @@ static void check_param(osp_audit *audit, osp_server *server, const osp_line *li
     if (!value) {
         return;
     }
-    finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_STICKINESS, line,
-                       "stickysession=%s ties clients to one server: OutSystems keeps sessions in its "
-                       "database and is balanced round-robin", value);
+    finding =
+        osp_find(audit, server, OSP_WARNING, OSP_RULE_STICKINESS, line,
+                 "stickysession=%s ties clients to one server: OutSystems keeps sessions in its "
+                 "database and is balanced round-robin",
+                 value);
     if (line->count <= 1) {
         osp_fix_delete(audit, finding, line);
     }

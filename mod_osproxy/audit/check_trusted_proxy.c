@@ -24,9 +24,9 @@ static void check_everyone(osp_audit *audit, osp_server *server, enum osp_word w
                                "%s %s trusts everybody: any client can claim to be internal",
                                line->name, net);
             osp_fix_replace(audit, finding, line,
-                            line->count > 1 ? osp_line_with(audit->memory, line, i, NULL)
-                                            : osp_text_format(audit->memory, "%s 127.0.0.1",
-                                                              line->name));
+                            line->count > 1
+                                ? osp_line_with(audit->memory, line, i, NULL)
+                                : osp_text_format(audit->memory, "%s 127.0.0.1", line->name));
         }
     }
 }
@@ -34,9 +34,9 @@ static void check_everyone(osp_audit *audit, osp_server *server, enum osp_word w
 /* A line that reads what a hop in front writes. */
 static const osp_line *evidence(const osp_facts *facts, const osp_server *server)
 {
-    static const enum osp_word words[] = {OSP_W_REWRITE_COND, OSP_W_SET_ENV_IF,
-                                          OSP_W_SET_ENV_IF_NO_CASE, OSP_W_SET_ENV_IF_EXPR,
-                                          OSP_W_REQUIRE, OSP_W_LOG_FORMAT, OSP_W_CUSTOM_LOG};
+    static const enum osp_word words[] = {
+        OSP_W_REWRITE_COND, OSP_W_SET_ENV_IF, OSP_W_SET_ENV_IF_NO_CASE, OSP_W_SET_ENV_IF_EXPR,
+        OSP_W_REQUIRE,      OSP_W_LOG_FORMAT, OSP_W_CUSTOM_LOG};
     size_t i;
 
     for (i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -65,9 +65,10 @@ void osp_check_trusted_proxy(osp_audit *audit, osp_server *server)
     check_everyone(audit, server, OSP_W_REMOTE_IP_INTERNAL);
     check_everyone(audit, server, OSP_W_REMOTE_IP_TRUSTED);
     if (header && !server->is_behind_hop) {
-        finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, header,
-                           "RemoteIPHeader without RemoteIPInternalProxy trusts everybody: any client "
-                           "can claim to be internal");
+        finding =
+            osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, header,
+                     "RemoteIPHeader without RemoteIPInternalProxy trusts everybody: any client "
+                     "can claim to be internal");
         osp_fix_after(audit, finding, header, "RemoteIPInternalProxy 127.0.0.1");
         osp_fix_advice(audit, finding, "put the hop's address in the place of 127.0.0.1");
     }
@@ -79,7 +80,8 @@ void osp_check_trusted_proxy(osp_audit *audit, osp_server *server)
         osp_fix_inside(audit, finding, audit->facts->main,
                        "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1");
         osp_fix_advice(audit, finding, "put the hop's address in the place of 127.0.0.1%s",
-                       audit->facts->remoteip_is_loaded ? ""
-                       : "; load mod_remoteip (Debian: a2enmod remoteip)");
+                       audit->facts->remoteip_is_loaded
+                           ? ""
+                           : "; load mod_remoteip (Debian: a2enmod remoteip)");
     }
 }

@@ -21,10 +21,10 @@ typedef struct place {
 typedef struct collector {
     osp_facts *facts;
     apr_pool_t *pool;
-    apr_hash_t *records; /* "file:line" -> server_rec */
+    apr_hash_t *records;  /* "file:line" -> server_rec */
     apr_hash_t *patterns; /* regular expression -> pattern */
-    const char *named; /* what httpd calls the file of the line before ... */
-    place at;          /* ... and what that means */
+    const char *named;    /* what httpd calls the file of the line before ... */
+    place at;             /* ... and what that means */
 } collector;
 
 static void *take(void *baton, size_t bytes)
@@ -52,7 +52,7 @@ static int matches(void *baton, const char *text_of_pattern, const char *text)
     return ap_regexec(known->compiled, text, 0, NULL, 0) == 0;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines --------------------------------------------------------------------------------- */
 
 /* Lines of a macro come from `macro 'Name' (defined on line 3 of "a.conf") used on line 9 of
  * "b.conf"` and are counted from the macro's own line: turns that into the file and line where they
@@ -75,13 +75,14 @@ static place resolve(apr_pool_t *p, const char *name, int depth)
         return here; /* a macro defined by another one */
     }
     here.offset = atoi(at);
-    here.file = apr_pstrmemdup(p, file + sizeof of - 1,
-                               (apr_size_t)(end - file) - (sizeof of - 1) - 1);
+    here.file =
+        apr_pstrmemdup(p, file + sizeof of - 1, (apr_size_t)(end - file) - (sizeof of - 1) - 1);
     at = end + sizeof used - 1;
     user = ap_strstr_c(at, of);
     if (user && (end = strrchr(user + sizeof of - 1, '"')) != NULL) {
-        there = resolve(p, apr_pstrmemdup(p, user + sizeof of - 1,
-                                          (apr_size_t)(end - user) - (sizeof of - 1)), depth + 1);
+        there = resolve(
+            p, apr_pstrmemdup(p, user + sizeof of - 1, (apr_size_t)(end - user) - (sizeof of - 1)),
+            depth + 1);
         here.used = apr_psprintf(p, "%s:%d%s%s", there.file, atoi(at) + there.offset,
                                  there.used ? ", used at " : "", there.used ? there.used : "");
     }
@@ -110,7 +111,8 @@ static const char *key_of(apr_pool_t *p, const char *file, int line)
 static void keep_alive_of(osp_server *server, const server_rec *s)
 {
     const osp_server_conf *conf = osp_server_conf_get(s);
-    apr_interval_time_t timeout = conf->raised ? conf->keep_alive_timeout_was : s->keep_alive_timeout;
+    apr_interval_time_t timeout =
+        conf->raised ? conf->keep_alive_timeout_was : s->keep_alive_timeout;
 
     server->keep_alive = conf->raised ? conf->keep_alive_was : s->keep_alive;
     server->keep_alive_max = conf->raised ? conf->keep_alive_max_was : s->keep_alive_max;
@@ -152,7 +154,7 @@ static void walk(collector *c, osp_server *server, const osp_section *section,
     }
 }
 
-/* ---- what httpd itself knows ------------------------------------------------------------------ */
+/* ---- what httpd itself knows --------------------------------------------------------------- */
 
 static void ask_mpm(osp_facts *facts)
 {
@@ -168,8 +170,8 @@ static void ask_mpm(osp_facts *facts)
     }
 }
 
-/* A line to point at when something belongs to the whole server and is written nowhere: the first of
- * the main file, or else of all. */
+/* A line to point at when something belongs to the whole server and is written nowhere: the
+ * first of the main file, or else of all. */
 static void point_main_server(collector *c)
 {
     const ap_directive_t *node = ap_conftree, *best = NULL;

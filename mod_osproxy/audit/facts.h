@@ -1,9 +1,10 @@
 /*
  * facts.h: what was configured, and where: the input of every check. The glue (collect.c) hands in
- * the configuration line by line; osp_facts_finish() works out the rest: names, mappings, balancers.
+ * the configuration line by line; osp_facts_finish() works out the rest: names, mappings,
+ * balancers.
  *
- * All is reached from osp_facts and lives in its memory. A fact points at the line it comes from, so
- * that every finding can say where it was written.
+ * All is reached from osp_facts and lives in its memory. A fact points at the line it comes from,
+ * so that every finding can say where it was written.
  */
 #ifndef OSP_FACTS_H
 #define OSP_FACTS_H
@@ -24,9 +25,9 @@ typedef struct osp_line {
     int count; /* of arg */
     const char *file;
     int line;
-    const char *used;       /* "file:line" where the macro that holds the line is used, or NULL */
+    const char *used;         /* "file:line" where the macro that holds the line is used, or NULL */
     const osp_server *server; /* whose it is */
-    const osp_section *section; /* innermost section it stands in, or NULL */
+    const osp_section *section;  /* innermost section it stands in, or NULL */
     const struct osp_line *next; /* same word, same server, in the order read */
 } osp_line;
 
@@ -62,7 +63,7 @@ enum osp_certificate_problem {
 
 /* What a certificate file holds. */
 typedef struct osp_certificate {
-    const osp_line *line; /* SSLCertificateFile */
+    const osp_line *line;     /* SSLCertificateFile */
     const osp_line *key_line; /* SSLCertificateKeyFile, or NULL */
     enum osp_certificate_problem problem;
     const char *text;
@@ -76,8 +77,8 @@ typedef struct osp_certificate {
 } osp_certificate;
 
 typedef struct osp_address {
-    const char *host; /* as written: *, _default_, an address, a name */
-    int port;         /* 0: every port */
+    const char *host;  /* as written: *, _default_, an address, a name */
+    int port;          /* 0: every port */
     osp_server *first; /* the first virtual host of this address: new connections begin with it */
 } osp_address;
 
@@ -140,7 +141,8 @@ struct osp_server {
     const char *used;
     bool is_main;
     int index; /* the place in the configuration */
-    const osp_line *opening; /* <VirtualHost …>; for the main server a line to point at, or NULL */
+    /* <VirtualHost …>; for the main server a line to point at, or NULL */
+    const osp_line *opening;
     const osp_line *first[OSP_W_COUNT];
     osp_line *last[OSP_W_COUNT];
 
@@ -148,7 +150,7 @@ struct osp_server {
     bool keep_alive;
     long keep_alive_ms;
     int keep_alive_max;
-    int keep_alive_floor;    /* seconds */
+    int keep_alive_floor; /* seconds */
     osp_certificate *certificates;
 
     /* worked out by osp_facts_finish() */
@@ -180,15 +182,15 @@ typedef struct osp_facts {
     bool survey; /* audit as if the engine were on everywhere */
 
     /* from the glue */
-    const char *mpm; /* "event", "worker", "prefork", else ""  */
+    const char *mpm;              /* "event", "worker", "prefork", else ""  */
     int mpm_daemons, mpm_threads; /* in force: most children, threads in each; 0: unknown */
 
     osp_server *main, *last; /* the main server, then the virtual hosts in the order written */
     int server_count;
-    osp_map named;    /* "name:port" -> osp_server: the first on any address */
+    osp_map named;      /* "name:port" -> osp_server: the first on any address */
     osp_server **globs; /* servers with a * or ? in a name */
     int glob_count;
-    osp_map filters;  /* ExtFilterDefine */
+    osp_map filters; /* ExtFilterDefine */
     bool remoteip_is_loaded;
 } osp_facts;
 
@@ -204,7 +206,16 @@ osp_section *osp_facts_line(osp_facts *facts, osp_server *server, const osp_sect
 /* Once all lines are in. */
 void osp_facts_finish(osp_facts *facts);
 
-/* ---- questions ------------------------------------------------------------------------------ */
+/* ---- questions (question.c) ---------------------------------------------------------------- */
+
+/* The last line of a word that stands in no section of server itself, NULL when there is none. */
+const osp_line *osp_line_outside(const osp_server *server, enum osp_word word);
+
+/* What an OSProxyEngine line says. */
+enum osp_engine_fact osp_engine_read(const osp_line *line);
+
+/* Whether the host of an address stands for all of them. */
+bool osp_host_is_any(const char *host);
 
 /* The first argument as a word, "" when there is none. */
 static inline const char *osp_line_arg(const osp_line *line, int at)
@@ -224,14 +235,14 @@ const osp_line *osp_setting_in(const osp_facts *facts, const osp_server *server,
 const osp_line *osp_line_first(const osp_facts *facts, const osp_server *server,
                                enum osp_word word);
 const osp_line *osp_line_next(const osp_facts *facts, const osp_line *line);
-#define OSP_EACH_LINE(facts, server, word, line)                           \
-    for ((line) = osp_line_first((facts), (server), (word)); (line) != NULL; \
+#define OSP_EACH_LINE(facts, server, word, line)                                                   \
+    for ((line) = osp_line_first((facts), (server), (word)); (line) != NULL;                       \
          (line) = osp_line_next((facts), (line)))
 
 /* The mode of a rule for what stands in section; *reason when it is off, *where the OSProxyRule. */
 enum osp_mode osp_facts_mode(const osp_facts *facts, const osp_server *server,
-                             const osp_section *section, enum osp_rule_id rule,
-                             const char **reason, const osp_line **where);
+                             const osp_section *section, enum osp_rule_id rule, const char **reason,
+                             const osp_line **where);
 
 /* Whether a section (NULL: no section) applies to requests for path. */
 bool osp_section_covers(const osp_facts *facts, const osp_section *section, const char *path);
@@ -283,7 +294,8 @@ osp_target osp_target_read(const osp_memory *memory, const char *url);
 
 /* The line with argument `at` replaced (NULL: taken out; added when there is none), ready to be
  * written. */
-const char *osp_line_with(const osp_memory *memory, const osp_line *line, int at, const char *value);
+const char *osp_line_with(const osp_memory *memory, const osp_line *line, int at,
+                          const char *value);
 
 /* The line with words added behind its arguments. */
 const char *osp_line_plus(const osp_memory *memory, const osp_line *line, const char *words);

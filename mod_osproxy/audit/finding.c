@@ -45,8 +45,10 @@ enum osp_severity osp_severity_for(const osp_audit *audit, const osp_server *ser
     const char *reason;
 
     return !audit->facts->survey
-           && osp_facts_mode(audit->facts, server, section, rule, &reason, &where) == OSP_ENFORCE
-               ? OSP_NOTE : OSP_WARNING;
+                   && osp_facts_mode(audit->facts, server, section, rule, &reason, &where)
+                          == OSP_ENFORCE
+               ? OSP_NOTE
+               : OSP_WARNING;
 }
 
 static void judge(osp_server *server, enum osp_rule_id rule, enum osp_state state,
@@ -93,8 +95,9 @@ osp_finding *osp_find(osp_audit *audit, osp_server *server, enum osp_severity se
         }
         return NULL;
     }
-    judge(server, rule, severity == OSP_NOTE && !osp_rule_is_audit_only(rule) ? OSP_STATE_ENFORCED
-                                                                              : OSP_STATE_VIOLATED,
+    judge(server, rule,
+          severity == OSP_NOTE && !osp_rule_is_audit_only(rule) ? OSP_STATE_ENFORCED
+                                                                : OSP_STATE_VIOLATED,
           at ? at : server->opening);
     finding = make(audit, server, at);
     finding->severity = severity;
@@ -107,7 +110,8 @@ osp_finding *osp_find(osp_audit *audit, osp_server *server, enum osp_severity se
     same = osp_map_add(&audit->seen,
                        osp_text_format(audit->memory, "%d %d %s %s %s", (int)rule, finding->line,
                                        finding->file, finding->used ? finding->used : "",
-                                       finding->text), finding);
+                                       finding->text),
+                       finding);
     if (same != finding) {
         same->servers += same->last_server != server;
         same->last_server = server;
@@ -123,7 +127,7 @@ osp_finding *osp_find(osp_audit *audit, osp_server *server, enum osp_severity se
     return finding;
 }
 
-/* ---- fixes ---------------------------------------------------------------------------------- */
+/* ---- fixes --------------------------------------------------------------------------------- */
 
 static void add_edit(osp_audit *audit, osp_finding *finding, enum osp_edit_action action,
                      const osp_line *line, const char *text)
@@ -241,7 +245,7 @@ const char *osp_finding_fix(const osp_audit *audit, const osp_finding *finding)
     return out.length ? out.text : "";
 }
 
-/* ---- the run -------------------------------------------------------------------------------- */
+/* ---- the run ------------------------------------------------------------------------------- */
 
 static int compare(const void *a_, const void *b_)
 {

@@ -31,7 +31,7 @@ typedef struct osp_finding {
     const char *text;
     const char *advice; /* a fix that no edit can make, or NULL */
     osp_edit *edits, *last_edit;
-    int servers; /* virtual hosts that it was found for ... */
+    int servers;                   /* virtual hosts that it was found for ... */
     const osp_server *last_server; /* ... lastly this one */
     struct osp_finding *next;
 } osp_finding;
@@ -50,15 +50,16 @@ const char *osp_severity_name(enum osp_severity severity);
 const char *osp_state_name(enum osp_state state);
 const char *osp_edit_action_name(enum osp_edit_action action);
 
-/* Adds a finding about `at` (NULL: about the virtual host itself) and keeps the verdict. NULL, which
- * the functions below take, when the rule is off where `at` stands or when the same was said
- * already of another virtual host. */
+/* Adds a finding about `at` (NULL: about the virtual host itself) and keeps the verdict. NULL,
+ * which the functions below take, when the rule is off where `at` stands or when the same was
+ * said already of another virtual host. */
 osp_finding *osp_find(osp_audit *audit, osp_server *server, enum osp_severity severity,
                       enum osp_rule_id rule, const osp_line *at, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 
 /* Edits, in the order given. */
-void osp_fix_replace(osp_audit *audit, osp_finding *finding, const osp_line *line, const char *text);
+void osp_fix_replace(osp_audit *audit, osp_finding *finding, const osp_line *line,
+                     const char *text);
 void osp_fix_delete(osp_audit *audit, osp_finding *finding, const osp_line *line);
 void osp_fix_before(osp_audit *audit, osp_finding *finding, const osp_line *line, const char *text);
 void osp_fix_after(osp_audit *audit, osp_finding *finding, const osp_line *line, const char *text);
@@ -83,7 +84,8 @@ void osp_enforced(osp_audit *audit, osp_server *server, enum osp_rule_id rule,
 enum osp_mode osp_audit_mode(const osp_audit *audit, const osp_server *server,
                              enum osp_rule_id rule);
 
-/* Note where the module puts it right, warning where it only watches or, in a survey, is not there. */
+/* Note where the module puts it right, warning where it only watches or, in a survey, is not
+ * there. */
 enum osp_severity osp_severity_for(const osp_audit *audit, const osp_server *server,
                                    const osp_section *section, enum osp_rule_id rule);
 

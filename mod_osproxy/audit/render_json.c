@@ -8,8 +8,11 @@
 /* The length of the UTF-8 character at c, 0 when there is none (RFC 3629). */
 static size_t utf8(const unsigned char *c)
 {
-    size_t length = *c >= 0xf0 && *c <= 0xf4 ? 4 : *c >= 0xe0 && *c < 0xf0 ? 3
-                    : *c >= 0xc2 && *c < 0xe0 ? 2 : 0, i;
+    size_t length = *c >= 0xf0 && *c <= 0xf4  ? 4
+                    : *c >= 0xe0 && *c < 0xf0 ? 3
+                    : *c >= 0xc2 && *c < 0xe0 ? 2
+                                              : 0,
+           i;
 
     for (i = 1; i < length; i++) {
         if ((c[i] & 0xc0) != 0x80) {
@@ -166,7 +169,9 @@ void osp_render_json(osp_out *out, const osp_audit *audit, const char *version)
         osp_out_put(out, finding == audit->findings ? "\n  " : ",\n  ");
         put_finding(out, audit, finding);
     }
-    osp_out_format(out, "],\n\"summary\":{\"vhosts\":%d,\"errors\":%d,\"warnings\":%d,\"notes\":%d,"
-                   "\"enforced\":%d}}\n", audit->vhosts, audit->counts[OSP_ERROR],
-                   audit->counts[OSP_WARNING], audit->counts[OSP_NOTE], audit->enforced);
+    osp_out_format(out,
+                   "],\n\"summary\":{\"vhosts\":%d,\"errors\":%d,\"warnings\":%d,\"notes\":%d,"
+                   "\"enforced\":%d}}\n",
+                   audit->vhosts, audit->counts[OSP_ERROR], audit->counts[OSP_WARNING],
+                   audit->counts[OSP_NOTE], audit->enforced);
 }

@@ -100,7 +100,8 @@ void osp_render_finding(osp_out *out, const osp_audit *audit, const osp_finding 
     }
     osp_out_format(out, "[%s]", osp_rule_get(finding->rule)->name);
     column += 3 + strlen(osp_rule_get(finding->rule)->name);
-    if (column > OSP_COLUMNS - 20) { /* a long path leaves no room: the sentence gets its own line */
+    if (column
+        > OSP_COLUMNS - 20) { /* a long path leaves no room: the sentence gets its own line */
         osp_out_put(out, "\n    ");
         column = 4;
     }

@@ -95,7 +95,8 @@ bool osp_text_globs(const char *pattern, const char *text)
             star = ++pattern;
             resume = text;
         }
-        else if (*pattern && (*pattern == '?' || osp_span_lower(*pattern) == osp_span_lower(*text))) {
+        else if (*pattern
+                 && (*pattern == '?' || osp_span_lower(*pattern) == osp_span_lower(*text))) {
             pattern++;
             text++;
         }

@@ -42,7 +42,8 @@ void osp_out_add(osp_out *out, const char *text, size_t length);
 void osp_out_put(osp_out *out, const char *text);
 void osp_out_format(osp_out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* One argument of a directive: its value, and where it stands, quotes included, in the arguments. */
+/* One argument of a directive: its value, and where it stands, quotes included, in the
+ * arguments. */
 typedef struct osp_arg {
     const char *text;
     size_t at, length;

@@ -39,5 +39,5 @@ enum osp_word osp_word_find(const char *name)
         is_sorted = 1;
     }
     found = bsearch(name, sorted, OSP_W_COUNT, sizeof sorted[0], find);
-    return found ? (enum osp_word)*found : OSP_W_COUNT;
+    return found ? (enum osp_word) * found : OSP_W_COUNT;
 }

@@ -52,7 +52,7 @@ enum osp_word {
 #define OSP_WORD_ID(id, name) OSP_W_##id,
     OSP_WORDS(OSP_WORD_ID)
 #undef OSP_WORD_ID
-    OSP_W_COUNT
+        OSP_W_COUNT
 };
 
 /* The word called name in whatever case, OSP_W_COUNT when the audit does not know it. */

@@ -1,7 +1,7 @@
 /*
  * Any bytes as a configuration: lines to facts, all checks, all renderings. The first byte chooses
- * the MPM and whether it is a survey. Every finding must have a place that was written, a sentence and
- * edits that name lines; the JSON must be JSON, the text must hold no control character.
+ * the MPM and whether it is a survey. Every finding must have a place that was written, a sentence
+ * and edits that name lines; the JSON must be JSON, the text must hold no control character.
  */
 #include "fuzz.h"
 
@@ -19,7 +19,7 @@ static int matches(void *baton, const char *pattern, const char *text)
     return strncmp(pattern, text, strcspn(pattern, "\\.*+?[](){}|$")) == 0;
 }
 
-/* ---- JSON (RFC 8259), so far as it has to be checked ------------------------------------------- */
+/* ---- JSON (RFC 8259), so far as it has to be checked --------------------------------------- */
 
 static const char *value(const char *c, int depth);
 
@@ -80,7 +80,7 @@ static const char *value(const char *c, int depth)
     return blanks(c + strspn(c, "0123456789"));
 }
 
-/* ---- findings ------------------------------------------------------------------------------------ */
+/* ---- findings ------------------------------------------------------------------------------ */
 
 static void check_finding(const osp_audit *audit, const osp_finding *finding, int lines)
 {
@@ -131,8 +131,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         text[i] = text[i] ? text[i] : ' ';
         lines += text[i] == '\n';
     }
-    facts = (osp_facts){.memory = &arena.memory, .matches = matches, .mpm = mpms[data[0] & 3],
-                        .survey = data[0] & 4, .remoteip_is_loaded = data[0] & 8};
+    facts = (osp_facts){.memory = &arena.memory,
+                        .matches = matches,
+                        .mpm = mpms[data[0] & 3],
+                        .survey = data[0] & 4,
+                        .remoteip_is_loaded = data[0] & 8};
     test_config_read(&facts, text);
     osp_audit_run(&audit, &facts);
     for (finding = audit.findings; finding; finding = finding->next) {

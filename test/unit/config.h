@@ -83,8 +83,9 @@ static inline void test_config_read(osp_facts *facts, const char *text)
                 server = osp_facts_server(facts, "front.example.com");
                 depth = 0;
             }
-            inner = osp_facts_line(facts, server, open[depth], word, line + name + strspn(line + name, " \t"), "test.conf", number,
-                                   NULL);
+            inner =
+                osp_facts_line(facts, server, open[depth], word,
+                               line + name + strspn(line + name, " \t"), "test.conf", number, NULL);
             if (inner && depth < DEEPEST) {
                 open[++depth] = inner;
             }

@@ -11,7 +11,7 @@
 #include "audit/render.h"
 #include "config.h"
 
-/* ---- helpers --------------------------------------------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------------------------- */
 
 static int posix_matches(void *baton, const char *pattern, const char *text)
 {
@@ -19,7 +19,8 @@ static int posix_matches(void *baton, const char *pattern, const char *text)
     int fold = strncmp(pattern, "(?i)", 4) == 0, found;
 
     (void)baton;
-    if (regcomp(&regex, pattern + 4 * fold, REG_EXTENDED | REG_NOSUB | (fold ? REG_ICASE : 0)) != 0) {
+    if (regcomp(&regex, pattern + 4 * fold, REG_EXTENDED | REG_NOSUB | (fold ? REG_ICASE : 0))
+        != 0) {
         return strstr(pattern, "(?!nr2)") ? 0 : -1;
     }
     found = regexec(&regex, text, 0, NULL, 0) == 0;
@@ -33,16 +34,19 @@ typedef struct world {
     osp_audit audit;
 } world;
 
-#define QUIET                                                                                      \
-    "OSProxyEngine On\nKeepAliveTimeout 30\nProxyTimeout 120\nListen 80\nListen 443\n"
+#define QUIET "OSProxyEngine On\nKeepAliveTimeout 30\nProxyTimeout 120\nListen 80\nListen 443\n"
 
 static void audit_text(world *w, const char *text, bool survey)
 {
     osp_server *server;
 
     test_arena_begin(&w->arena);
-    w->facts = (osp_facts){.memory = &w->arena.memory, .matches = posix_matches, .mpm = "event",
-                           .mpm_daemons = 16, .mpm_threads = 64, .survey = survey};
+    w->facts = (osp_facts){.memory = &w->arena.memory,
+                           .matches = posix_matches,
+                           .mpm = "event",
+                           .mpm_daemons = 16,
+                           .mpm_threads = 64,
+                           .survey = survey};
     test_config_read(&w->facts, text);
     for (server = w->facts.main; server; server = server->next) {
         const osp_line *line = osp_setting(&w->facts, server, OSP_W_KEEP_ALIVE_TIMEOUT);
@@ -77,8 +81,10 @@ static void expect(const char *body, enum osp_rule_id rule, enum osp_severity se
     const osp_finding *finding;
     world w;
 
-    snprintf(text, sizeof text, QUIET "<VirtualHost *:443>\nServerName a.example.com\nSSLEngine on\n"
-             "%s\n</VirtualHost>\n", body);
+    snprintf(text, sizeof text,
+             QUIET "<VirtualHost *:443>\nServerName a.example.com\nSSLEngine on\n"
+                   "%s\n</VirtualHost>\n",
+             body);
     audit_text(&w, text, false);
     finding = finding_of(&w, rule);
     assert_non_null(finding);
@@ -96,8 +102,10 @@ static void expect_nothing(const char *body, enum osp_rule_id rule)
     const osp_finding *finding;
     world w;
 
-    snprintf(text, sizeof text, QUIET "<VirtualHost *:443>\nServerName a.example.com\nSSLEngine on\n"
-             "%s\n</VirtualHost>\n", body);
+    snprintf(text, sizeof text,
+             QUIET "<VirtualHost *:443>\nServerName a.example.com\nSSLEngine on\n"
+                   "%s\n</VirtualHost>\n",
+             body);
     audit_text(&w, text, false);
     finding = finding_of(&w, rule);
     assert_string_equal(finding ? finding->text : "", "");
@@ -106,7 +114,7 @@ static void expect_nothing(const char *body, enum osp_rule_id rule)
 
 #define BLOCKED "<LocationMatch ^/(S|l|L|P|s|U)[a-zA-Z.]*/>\nRequire local\n</LocationMatch>\n"
 
-/* ---- text ------------------------------------------------------------------------------------ */
+/* ---- text ---------------------------------------------------------------------------------- */
 
 static void arguments_split_as_httpd_splits_them(void **state)
 {
@@ -198,7 +206,7 @@ static void targets_are_read(void **state)
     test_arena_end(&arena);
 }
 
-/* ---- facts ------------------------------------------------------------------------------------ */
+/* ---- facts --------------------------------------------------------------------------------- */
 
 static void a_virtual_host_inherits_what_it_does_not_say(void **state)
 {
@@ -206,10 +214,12 @@ static void a_virtual_host_inherits_what_it_does_not_say(void **state)
     osp_server *first, *second;
 
     (void)state;
-    audit_text(&w, "OSProxyEngine On\nProxyPass /m http://m/m\nOSProxyModule Shared\n"
+    audit_text(&w,
+               "OSProxyEngine On\nProxyPass /m http://m/m\nOSProxyModule Shared\n"
                "<VirtualHost *:443 [::1]:443 _default_>\nServerName https://One.example.com:8443\n"
                "ServerAlias two *.three\nSSLEngine on\nProxyPass /v http://v/v\nOSProxyModule Own\n"
-               "</VirtualHost>\n<VirtualHost 10.0.0.1:80>\nOSProxyEngine Off\n</VirtualHost>\n", false);
+               "</VirtualHost>\n<VirtualHost 10.0.0.1:80>\nOSProxyEngine Off\n</VirtualHost>\n",
+               false);
     first = w.facts.main->next;
     second = first->next;
     assert_int_equal(first->address_count, 3);
@@ -244,17 +254,19 @@ static void a_prefix_ends_where_a_segment_does(void **state)
     done(&w);
 }
 
-/* ---- rules ------------------------------------------------------------------------------------ */
+/* ---- rules --------------------------------------------------------------------------------- */
 
 static void a_good_configuration_has_no_finding(void **state)
 {
     world w;
 
     (void)state;
-    audit_text(&w, QUIET "<VirtualHost *:443>\nServerName a.example.com\nSSLEngine on\n"
-               "OSProxyModule MyApp reactive\nProxyPreserveHost On\n"
-               "ProxyPass /MyApp http://10.0.0.1/MyApp ttl=60\n"
-               "RequestHeader set X-Forwarded-Proto https\n</VirtualHost>\n", false);
+    audit_text(&w,
+               QUIET "<VirtualHost *:443>\nServerName a.example.com\nSSLEngine on\n"
+                     "OSProxyModule MyApp reactive\nProxyPreserveHost On\n"
+                     "ProxyPass /MyApp http://10.0.0.1/MyApp ttl=60\n"
+                     "RequestHeader set X-Forwarded-Proto https\n</VirtualHost>\n",
+               false);
     assert_string_equal(w.audit.findings ? w.audit.findings->text : "", "");
     assert_int_equal(w.audit.vhosts, 1);
     done(&w);
@@ -271,8 +283,10 @@ static void each_mistake_is_found_with_its_fix(void **state)
     expect(MAP "Header always unset WWW-Authenticate", OSP_RULE_NEGOTIATE, OSP_WARNING, "");
     expect("ProxyPass /a http://h/b\nOSProxyModule b reactive", OSP_RULE_PATH_UNCHANGED, OSP_ERROR,
            "ProxyPass \"/b\" \"http://h/b\"");
-    expect("ProxyPass /a/ http://h/a", OSP_RULE_PATH_UNCHANGED, OSP_ERROR, "ProxyPass /a/ http://h/a/");
-    expect(MAP "AddOutputFilterByType SUBSTITUTE text/html", OSP_RULE_PATH_UNCHANGED, OSP_WARNING, "");
+    expect("ProxyPass /a/ http://h/a", OSP_RULE_PATH_UNCHANGED, OSP_ERROR,
+           "ProxyPass /a/ http://h/a/");
+    expect(MAP "AddOutputFilterByType SUBSTITUTE text/html", OSP_RULE_PATH_UNCHANGED, OSP_WARNING,
+           "");
     expect(MAP "CacheEnable disk /", OSP_RULE_NO_CACHE, OSP_NOTE, "");
     expect(MAP "KeepAliveTimeout 5", OSP_RULE_KEEP_ALIVE, OSP_NOTE, "KeepAliveTimeout 30");
     expect(MAP "RequestHeader set X-Forwarded-Proto http", OSP_RULE_FORWARDED_PROTO, OSP_NOTE,
@@ -293,11 +307,13 @@ static void each_mistake_is_found_with_its_fix(void **state)
     expect("ProxyPass / http://h/", OSP_RULE_CONSOLES, OSP_WARNING, NULL);
     expect("ProxyPass / http://h/ stickysession=R", OSP_RULE_STICKINESS, OSP_WARNING, NULL);
     expect(MAP "RemoteIPHeader X-Forwarded-For", OSP_RULE_TRUSTED_PROXY, OSP_WARNING, NULL);
-    expect(MAP "Header edit Set-Cookie ^(.*)$ $1;HttpOnly", OSP_RULE_HTTPONLY_COOKIES, OSP_ERROR, NULL);
-    expect(MAP "Header always set Content-Security-Policy x", OSP_RULE_SECURITY_HEADERS, OSP_WARNING,
-           "Header setifempty Content-Security-Policy x");
+    expect(MAP "Header edit Set-Cookie ^(.*)$ $1;HttpOnly", OSP_RULE_HTTPONLY_COOKIES, OSP_ERROR,
+           NULL);
+    expect(MAP "Header always set Content-Security-Policy x", OSP_RULE_SECURITY_HEADERS,
+           OSP_WARNING, "Header setifempty Content-Security-Policy x");
     expect(MAP "<Location />\nAllowMethods GET\n</Location>", OSP_RULE_METHODS, OSP_WARNING, NULL);
-    expect(MAP "ProxyErrorOverride On", OSP_RULE_ERROR_OVERRIDE, OSP_ERROR, "ProxyErrorOverride Off");
+    expect(MAP "ProxyErrorOverride On", OSP_RULE_ERROR_OVERRIDE, OSP_ERROR,
+           "ProxyErrorOverride Off");
     expect(MAP "ProxyVia On", OSP_RULE_VIA, OSP_NOTE, "ProxyVia Off");
 #undef MAP
 }
@@ -312,7 +328,8 @@ static void what_is_right_is_left_alone(void **state)
     expect_nothing("ProxyPassMatch ^/App(/|$) http://h", OSP_RULE_REFERENCED_CONTENT);
     expect_nothing("RewriteRule ^/(.*)$ http://h/$1 [P]", OSP_RULE_PATH_UNCHANGED);
     expect_nothing("RewriteRule ^ http://h%{REQUEST_URI} [P]", OSP_RULE_PATH_UNCHANGED);
-    expect_nothing("ProxyPass /a/b http://h/a/b\nProxyPass /a http://i/a", OSP_RULE_REFERENCED_CONTENT);
+    expect_nothing("ProxyPass /a/b http://h/a/b\nProxyPass /a http://i/a",
+                   OSP_RULE_REFERENCED_CONTENT);
     expect_nothing("ProxyPass /ServiceCenter !\nProxyPass /App http://h/App", OSP_RULE_CONSOLES);
     expect_nothing("ProxyPass / http://h/\nHeader edit Set-Cookie ^(?!nr2)(.*)$ $1;HttpOnly",
                    OSP_RULE_HTTPONLY_COOKIES);
@@ -320,8 +337,9 @@ static void what_is_right_is_left_alone(void **state)
     expect_nothing("ProxyPass / http://h/\n<Directory />\nAllowMethods GET\n</Directory>",
                    OSP_RULE_METHODS);
     expect_nothing("ProxyPass / http://h/ disablereuse=on", OSP_RULE_BACKEND_TTL);
-    expect_nothing("OSProxyModule A\nRedirect /A https://other.example.com/A\nProxyPass /B http://h/B",
-                   OSP_RULE_REFERENCED_CONTENT);
+    expect_nothing(
+        "OSProxyModule A\nRedirect /A https://other.example.com/A\nProxyPass /B http://h/B",
+        OSP_RULE_REFERENCED_CONTENT);
 #undef TRADITIONAL
 }
 
@@ -330,14 +348,17 @@ static void a_rule_that_is_off_is_silent_and_says_why(void **state)
     world w;
 
     (void)state;
-    audit_text(&w, QUIET "<VirtualHost *:443>\nSSLEngine on\nOSProxyRule via off \"no sign-in\"\n"
-               "ProxyVia On\nProxyPass /A http://h/A ttl=60\n</VirtualHost>\n", false);
+    audit_text(&w,
+               QUIET "<VirtualHost *:443>\nSSLEngine on\nOSProxyRule via off \"no sign-in\"\n"
+                     "ProxyVia On\nProxyPass /A http://h/A ttl=60\n</VirtualHost>\n",
+               false);
     assert_null(finding_of(&w, OSP_RULE_VIA));
     assert_int_equal(w.facts.main->next->verdicts[OSP_RULE_VIA].state, OSP_STATE_OFF);
     assert_string_equal(w.facts.main->next->verdicts[OSP_RULE_VIA].reason, "no sign-in");
     done(&w);
     expect_nothing("<Location /A>\nOSProxyRule path-unchanged off \"old\"\nProxyPass http://h/B\n"
-                   "</Location>", OSP_RULE_PATH_UNCHANGED);
+                   "</Location>",
+                   OSP_RULE_PATH_UNCHANGED);
 }
 
 static void where_a_rule_only_reports_a_note_becomes_a_warning(void **state)
@@ -345,7 +366,8 @@ static void where_a_rule_only_reports_a_note_becomes_a_warning(void **state)
     (void)state;
     expect("OSProxyEngine Report\nProxyPass /A http://h/A", OSP_RULE_PRESERVE_HOST, OSP_WARNING,
            "ProxyPreserveHost On");
-    expect("OSProxyEngine Report\nProxyPass /A http://h/A", OSP_RULE_PATH_UNCHANGED, OSP_WARNING, NULL);
+    expect("OSProxyEngine Report\nProxyPass /A http://h/A", OSP_RULE_PATH_UNCHANGED, OSP_WARNING,
+           NULL);
 }
 
 static void a_survey_needs_no_engine(void **state)
@@ -353,8 +375,10 @@ static void a_survey_needs_no_engine(void **state)
     world w;
 
     (void)state;
-    audit_text(&w, "<VirtualHost *:80>\nServerName a\nProxyPass / http://h/\n</VirtualHost>\n"
-               "<VirtualHost *:80>\nServerName files\n</VirtualHost>\n", true);
+    audit_text(&w,
+               "<VirtualHost *:80>\nServerName a\nProxyPass / http://h/\n</VirtualHost>\n"
+               "<VirtualHost *:80>\nServerName files\n</VirtualHost>\n",
+               true);
     assert_int_equal(w.audit.vhosts, 1);
     assert_non_null(finding_of(&w, OSP_RULE_KEEP_ALIVE));
     assert_non_null(finding_of(&w, OSP_RULE_PRESERVE_HOST));
@@ -366,18 +390,28 @@ static void a_domain_needs_https_under_its_name(void **state)
     world w;
 
     (void)state;
-    audit_text(&w, QUIET "<VirtualHost *:80>\nServerName a\nOSProxyDomain apps\nProxyPass /A http://h/A\n"
-               "</VirtualHost>\n", false);
+    audit_text(&w,
+               QUIET
+               "<VirtualHost *:80>\nServerName a\nOSProxyDomain apps\nProxyPass /A http://h/A\n"
+               "</VirtualHost>\n",
+               false);
     assert_int_equal(finding_of(&w, OSP_RULE_DOMAIN_HTTPS)->severity, OSP_ERROR);
     done(&w);
-    audit_text(&w, QUIET "<VirtualHost *:80>\nServerName apps\nProxyPass /A http://h/A\n</VirtualHost>\n"
+    audit_text(&w,
+               QUIET
+               "<VirtualHost *:80>\nServerName apps\nProxyPass /A http://h/A\n</VirtualHost>\n"
                "<VirtualHost *:443>\nServerName apps\nSSLEngine on\nProxyPass /A http://h/A\n"
-               "</VirtualHost>\n", false);
+               "</VirtualHost>\n",
+               false);
     assert_null(finding_of(&w, OSP_RULE_DOMAIN_HTTPS));
     done(&w);
-    audit_text(&w, QUIET "<VirtualHost *:443>\nServerName x\nServerAlias *.example.com\nSSLEngine on\n"
-               "ProxyPass /A http://h/A\n</VirtualHost>\n<VirtualHost *:443>\nServerName a.example.com\n"
-               "SSLEngine on\nProxyPass /A http://h/A\n</VirtualHost>\n", false);
+    audit_text(
+        &w,
+        QUIET
+        "<VirtualHost *:443>\nServerName x\nServerAlias *.example.com\nSSLEngine on\n"
+        "ProxyPass /A http://h/A\n</VirtualHost>\n<VirtualHost *:443>\nServerName a.example.com\n"
+        "SSLEngine on\nProxyPass /A http://h/A\n</VirtualHost>\n",
+        false);
     assert_int_equal(finding_of(&w, OSP_RULE_DOMAIN_HTTPS)->severity, OSP_ERROR);
     assert_int_equal(finding_of(&w, OSP_RULE_DOMAIN_HTTPS)->line, 12);
     done(&w);
@@ -386,10 +420,13 @@ static void a_domain_needs_https_under_its_name(void **state)
 static void certificates_are_judged(void **state)
 {
     static const char *names[] = {"*.example.com"};
-    osp_certificate certificate = {.names = names, .name_count = 1, .days_left = 29,
-                                   .expires = "2030-01-01", .chain_ends = "Some CA"};
+    osp_certificate certificate = {.names = names,
+                                   .name_count = 1,
+                                   .days_left = 29,
+                                   .expires = "2030-01-01",
+                                   .chain_ends = "Some CA"};
     const char *text = QUIET "<VirtualHost *:443>\nServerName a.example.com\nSSLEngine on\n"
-                       "SSLCertificateFile c.pem\nProxyPass /A http://h/A\n</VirtualHost>\n";
+                             "SSLCertificateFile c.pem\nProxyPass /A http://h/A\n</VirtualHost>\n";
     osp_audit audit;
     world w;
 
@@ -414,10 +451,13 @@ static void capacity_counts_idle_clients(void **state)
 
     (void)state;
     test_arena_begin(&w.arena);
-    w.facts = (osp_facts){.memory = &w.arena.memory, .matches = posix_matches, .mpm = "event",
-                          .mpm_daemons = 6, .mpm_threads = 25};
+    w.facts = (osp_facts){.memory = &w.arena.memory,
+                          .matches = posix_matches,
+                          .mpm = "event",
+                          .mpm_daemons = 6,
+                          .mpm_threads = 25};
     test_config_read(&w.facts, QUIET "MaxRequestWorkers 150\n<VirtualHost *:443>\nSSLEngine on\n"
-                     "ProxyPass /A http://h/A\n</VirtualHost>\n");
+                                     "ProxyPass /A http://h/A\n</VirtualHost>\n");
     osp_audit_run(&w.audit, &w.facts);
     assert_non_null(strstr(finding_of(&w, OSP_RULE_CAPACITY)->text, "about 450 idle clients"));
     assert_string_equal(finding_of(&w, OSP_RULE_CAPACITY)->edits->text, "MaxRequestWorkers 400");
@@ -429,7 +469,7 @@ static void capacity_counts_idle_clients(void **state)
     done(&w);
 }
 
-/* ---- renderings --------------------------------------------------------------------------------- */
+/* ---- renderings ---------------------------------------------------------------------------- */
 
 static void text_wraps_at_80_columns(void **state)
 {
@@ -438,8 +478,10 @@ static void text_wraps_at_80_columns(void **state)
     const char *line;
 
     (void)state;
-    audit_text(&w, QUIET "<VirtualHost *:8443>\nSSLEngine on\nProxyPass / https://h/\n"
-               "ProxyErrorOverride On\n</VirtualHost>\n", false);
+    audit_text(&w,
+               QUIET "<VirtualHost *:8443>\nSSLEngine on\nProxyPass / https://h/\n"
+                     "ProxyErrorOverride On\n</VirtualHost>\n",
+               false);
     out = (osp_out){.memory = &w.arena.memory};
     osp_render_text(&out, &w.audit, false);
     for (line = out.text; *line; line += strcspn(line, "\n") + 1) {
@@ -462,12 +504,14 @@ static void the_summary_counts(void **state)
     osp_out out;
 
     (void)state;
-    audit_text(&w, QUIET "<VirtualHost *:443>\nServerName a\nSSLEngine on\nProxyPass /A http://h/A ttl=60\n"
-               "ProxyErrorOverride On\n</VirtualHost>\n", false);
+    audit_text(&w,
+               QUIET
+               "<VirtualHost *:443>\nServerName a\nSSLEngine on\nProxyPass /A http://h/A ttl=60\n"
+               "ProxyErrorOverride On\n</VirtualHost>\n",
+               false);
     out = (osp_out){.memory = &w.arena.memory};
     osp_render_summary(&out, &w.audit);
-    assert_string_equal(out.text,
-                        "osproxy: 1 virtual host: 1 error, 0 warnings, 5 enforced\n");
+    assert_string_equal(out.text, "osproxy: 1 virtual host: 1 error, 0 warnings, 5 enforced\n");
     done(&w);
 }
 
@@ -477,8 +521,10 @@ static void json_escapes(void **state)
     osp_out out;
 
     (void)state;
-    audit_text(&w, QUIET "<VirtualHost *:443>\nServerName \"a\\\"\xff\x01\xc3\xa9\"\nSSLEngine on\n"
-               "ProxyPass / http://h/\n</VirtualHost>\n", false);
+    audit_text(&w,
+               QUIET "<VirtualHost *:443>\nServerName \"a\\\"\xff\x01\xc3\xa9\"\nSSLEngine on\n"
+                     "ProxyPass / http://h/\n</VirtualHost>\n",
+               false);
     out = (osp_out){.memory = &w.arena.memory};
     osp_render_json(&out, &w.audit, "1.0");
     assert_non_null(strstr(out.text, "{\"osproxy\":\"1.0\",\"schema\":1,"));
