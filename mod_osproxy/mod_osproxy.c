@@ -39,6 +39,25 @@ static int check_load_order(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
     return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ? !OK : OK;
 }
 
+/* A virtual host without a directive of ours has the main server's very configuration: what rules
+ * work out for one must not stand in the other. Before every other check_config of ours. */
+static int part_configurations(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                               server_rec *main_server)
+{
+    const osp_server_conf *shared = osp_server_conf_get(main_server);
+    server_rec *s;
+
+    (void)plog;
+    (void)ptemp;
+    for (s = main_server->next; s; s = s->next) {
+        if (osp_server_conf_get(s) == shared) {
+            ap_set_module_config(s->module_config, &osproxy_module,
+                                 apr_pmemdup(pconf, shared, sizeof *shared));
+        }
+    }
+    return OK;
+}
+
 static apr_hash_t *index_modules(apr_pool_t *p, const apr_array_header_t *modules)
 {
     apr_hash_t *index = apr_hash_make(p);
@@ -80,6 +99,7 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
 static void register_hooks(apr_pool_t *p)
 {
     ap_hook_pre_config(check_load_order, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(part_configurations, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_FIRST);
 
     osp_keep_alive_hooks(p);    /* the connection, before any request */

@@ -159,37 +159,69 @@ static enum osp_block by_section(const osp_audit *audit, const osp_server *serve
     return block;
 }
 
-/* RewriteRule … [F], [G], [R] and Redirect that take every request for path. */
+enum condition { ALWAYS, BY_SCHEME, BY_ADDRESS, BY_SOMETHING };
+
+/* What the conditions between the rule before and this one look at. */
+static enum condition condition_of(const osp_server *server, const osp_line *before,
+                                   const osp_line *rule)
+{
+    enum condition condition = ALWAYS;
+    const osp_line *cond;
+
+    for (cond = server->first[OSP_W_REWRITE_COND]; cond; cond = cond->next) {
+        const char *what = osp_line_arg(cond, 0);
+        enum condition one;
+
+        if (strcmp(cond->file, rule->file) != 0 || cond->line > rule->line
+            || (before && strcmp(before->file, rule->file) == 0 && cond->line < before->line)) {
+            continue;
+        }
+        one = osp_text_holds(what, "HTTPS") || osp_text_holds(what, "SERVER_PORT")
+                      || osp_text_holds(what, "X-Forwarded-Proto")
+                  ? BY_SCHEME
+              : osp_text_holds(what, "REMOTE_") || osp_text_holds(what, "X-Forwarded-For")
+                  ? BY_ADDRESS
+                  : BY_SOMETHING;
+        condition = one > condition ? one : condition;
+    }
+    return condition;
+}
+
+/* Whether one of the flags begins with this letter: F, G, R=301. */
+static bool has_one(const char *flags, char flag)
+{
+    for (; *flags; flags++) {
+        if (strchr("[, ", *flags) && flags[1] == flag) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RewriteRule … [F], [G], [R] that take the requests for path. */
 static enum osp_block by_rewrite(const osp_audit *audit, const osp_server *server, const char *path,
                                  const osp_line **by)
 {
     const osp_facts *facts = audit->facts;
-    const osp_line *line;
+    const osp_line *line, *before = NULL;
 
-    for (line = server->first[OSP_W_REWRITE_RULE]; line; line = line->next) {
+    for (line = server->first[OSP_W_REWRITE_RULE]; line; before = line, line = line->next) {
         const char *flags = osp_line_arg(line, 2);
-        bool refuses = strstr(flags, "[F") || strstr(flags, ",F") || strstr(flags, "[G")
-                       || strstr(flags, ",G");
-        bool redirects = strstr(flags, "[R") || strstr(flags, ",R");
+        bool refuses = has_one(flags, 'F') || has_one(flags, 'G');
+        enum condition condition;
 
-        if ((refuses || redirects) && osp_section_covers(facts, line->section, path)
-            && facts->matches(facts->baton, osp_line_arg(line, 0), path) == 1) {
-            const osp_line *cond;
-            bool conditional = false;
-
-            for (cond = server->first[OSP_W_REWRITE_COND]; cond; cond = cond->next) {
-                /* conditions stand right above their rule */
-                conditional |= cond->line < line->line && line->line - cond->line <= 8
-                               && strcmp(cond->file, line->file) == 0
-                               && !osp_text_holds(osp_line_arg(cond, 0), "HTTPS")
-                               && !osp_text_holds(osp_line_arg(cond, 0), "SERVER_PORT");
-            }
-            *by = line;
-            if (redirects) {
-                return OSP_REDIRECTED;
-            }
-            return conditional ? OSP_BLOCKED_FOR_SOME : OSP_BLOCKED_FOR_ALL;
+        if ((!refuses && !has_one(flags, 'R')) || !osp_section_covers(facts, line->section, path)
+            || facts->matches(facts->baton, osp_line_arg(line, 0), path) != 1) {
+            continue;
         }
+        condition = condition_of(server, before, line);
+        if (condition == BY_SOMETHING || (condition == BY_ADDRESS && !refuses)) {
+            continue;
+        }
+        *by = line;
+        return !refuses                  ? OSP_REDIRECTED
+               : condition == BY_ADDRESS ? OSP_BLOCKED_FOR_SOME
+                                         : OSP_BLOCKED_FOR_ALL;
     }
     return OSP_OPEN;
 }

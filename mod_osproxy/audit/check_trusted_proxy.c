@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define HOP "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1"
+
 static void check_everyone(osp_audit *audit, osp_server *server, enum osp_word word)
 {
     const osp_line *line;
@@ -77,8 +79,12 @@ void osp_check_trusted_proxy(osp_audit *audit, osp_server *server)
         finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, line,
                            "this line reads what a hop in front writes, but without mod_remoteip "
                            "every client has the hop's address and looks internal");
-        osp_fix_inside(audit, finding, audit->facts->main,
-                       "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1");
+        if (line->section) {
+            osp_fix_inside(audit, finding, server, HOP);
+        }
+        else {
+            osp_fix_before(audit, finding, line, HOP);
+        }
         osp_fix_advice(audit, finding, "put the hop's address in the place of 127.0.0.1%s",
                        audit->facts->remoteip_is_loaded
                            ? ""

@@ -473,6 +473,7 @@ static const char *quoted(const osp_memory *memory, const char *value)
 
 const char *osp_line_with(const osp_memory *memory, const osp_line *line, int at, const char *value)
 {
+    const char *line_rest;
     const osp_arg *arg;
     size_t begin;
     osp_out out = {.memory = memory};
@@ -492,7 +493,8 @@ const char *osp_line_with(const osp_memory *memory, const osp_line *line, int at
     if (value) {
         osp_out_put(&out, quoted(memory, value));
     }
-    osp_out_put(&out, line->args + arg->at + arg->length);
+    line_rest = line->args + arg->at + arg->length;
+    osp_out_put(&out, value || begin ? line_rest : line_rest + strspn(line_rest, " \t"));
     if (line->name[0] == '<') {
         osp_out_put(&out, ">");
     }
