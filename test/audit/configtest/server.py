@@ -10,7 +10,6 @@ define=<name>   httpd -D <name>
 survey          httpd -D OSPROXY_AUDIT: audits a server that has never heard of the module
 """
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "http"))
 from osptest.place import httpd_program, module_path, server_user, shared_module  # noqa: E402
 
 MODULES = """unixd log_config authn_core authn_file authz_core authz_host authz_user auth_basic
-    access_compat alias dir env setenvif headers rewrite status socache_shmcb slotmem_shm watchdog ssl
+    access_compat alias mime dir env setenvif headers rewrite status socache_shmcb slotmem_shm watchdog ssl
     remoteip reqtimeout macro filter deflate substitute sed ext_filter include allowmethods
     version proxy proxy_http proxy_wstunnel proxy_balancer lbmethod_byrequests proxy_html
     xml2enc cache cache_disk""".split()
@@ -107,7 +106,7 @@ class Server:
         return (f"ServerRoot {self.dir}\nDefaultRuntimeDir {self.dir}\n"
                 f"PidFile {self.dir}/httpd.pid\nErrorLog {self.dir}/error.log\n"
                 f"{self.load_modules()}"
-                f"ServerName front.example.com\nUser {user}\nGroup {group}\n"
+                f"TypesConfig /dev/null\nServerName front.example.com\nUser {user}\nGroup {group}\n"
                 f"Define CERTS {self.certificates.path}\nDefine HERE {here}\n"
                 + ("" if self.bare else DEFAULTS + SIZES[self.mpm]))
 
@@ -150,7 +149,3 @@ def audit_text(certificates, text, *options):
     with Server(certificates, options) as server:
         server.write_text(text)
         return server.json()
-
-
-def environment():
-    return dict(os.environ)
