@@ -92,7 +92,7 @@ setup: ## install the packages that all of this needs
 # ---- test ---------------------------------------------------------------------------------------
 
 # In this order; each is a target of its own.
-STAGES := all clang check unit fuzz-replay farm install-test http
+STAGES := all clang check unit fuzz-replay farm install-test http asan
 
 test: ## everything that gates: a line per stage, a sum at the end
 	@build/setup.sh build test
@@ -118,6 +118,14 @@ farm: ## self test of the demo farm
 http: $(MODULE) ## tests on real httpd, three MPMs (ARGS='-k keep_alive')
 	@$(PYTHON) -m pytest -q -n $(JOBS) test/http $(ARGS)
 JOBS ?= 4
+
+# Every rule on event, and what reloads; ARGS=test/http asks everything.
+asan: ## tests on real httpd with the module under ASan and UBSan
+	@$(MAKE) --no-print-directory OUT=$(OUT)/asan all \
+		SANITIZE="-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+	@OSPROXY_SANITIZE=1 $(PYTHON) -m pytest -q -n $(JOBS) $(or $(ARGS),$(ASAN_TESTS))
+ASAN_TESTS := test/http -k "event and not keep_alive and not pinned and not no_request_fails and (challenge or hostile or \
+	byte_for_byte or walk or spoofed or client or stored or reload or every_level)"
 
 install-test: $(MODULE) ## install and uninstall, Debian's layout and RHEL's
 	@test/install/test_install.sh $(MODULE)
@@ -149,5 +157,5 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run audit install uninstall setup test clang check unit fuzz-replay fuzz farm http install-test \
-	lint bench bench-gate compile_commands clean help FORCE
+.PHONY: all run audit install uninstall setup test clang check unit fuzz-replay fuzz farm http asan \
+	install-test lint bench bench-gate compile_commands clean help FORCE

@@ -33,10 +33,14 @@ krb5-user             | krb5-workstation      | test
 python3-gssapi        | python3-gssapi        | test
 python3-h2            | python3-h2            | test
 nghttp2-client        | nghttp2               | test
+chromium              | chromium              | test
+-                     | libasan               | test
+-                     | libubsan              | test
 clang                 | clang                 | test
 libclang-rt-dev       | compiler-rt           | test
-valgrind              | valgrind              | bench
+valgrind              | valgrind              | test bench
 wrk                   | wrk                   | bench
+haproxy               | haproxy               | bench
 '
 
 say() { echo "setup: $*" >&2; }
@@ -123,7 +127,7 @@ disable_services() {
         deb-systemd-helper disable "${units[@]}" >/dev/null 2>&1 || true
         for unit in "${units[@]}"; do update-rc.d "${unit%.service}" disable 2>/dev/null || true; done
     fi
-    say "neither started nor enabled; enable them yourself when you want these services: ${units[*]}"
+    say "services that came along, neither started nor enabled: ${units[*]}"
 }
 trap allow_starts EXIT
 trap 'exit 130' INT

@@ -16,7 +16,7 @@ static int is_listed(const apr_array_header_t *list, apr_sockaddr_t *address)
 {
     int i;
 
-    for (i = 0; list && i < list->nelts; i++) {
+    for (i = 0; i < list->nelts; i++) {
         if (apr_ipsubnet_test(APR_ARRAY_IDX(list, i, apr_ipsubnet_t *), address)) {
             return 1;
         }
@@ -26,11 +26,15 @@ static int is_listed(const apr_array_header_t *list, apr_sockaddr_t *address)
 
 int osp_client_is_internal(request_rec *r)
 {
-    osp_request *rec = osp_request_get(r);
+    const apr_array_header_t *list = osp_server_conf_get(r->server)->internal;
+    osp_request *rec;
 
+    if (!list) {
+        return 0;
+    }
+    rec = osp_request_get(r);
     if (!rec->client_known) {
-        rec->internal = is_listed(osp_server_conf_get(r->server)->internal, r->useragent_addr)
-                        ? 1 : 0;
+        rec->internal = is_listed(list, r->useragent_addr) ? 1 : 0;
         rec->client_known = 1;
     }
     return rec->internal;

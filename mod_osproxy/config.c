@@ -77,6 +77,7 @@ void *osp_config_merge_server(apr_pool_t *p, void *base_, void *add_)
 
     conf->internal = add->internal ? add->internal : base->internal;
     conf->domains = add->domains ? add->domains : base->domains;
+    conf->hops = add->hops ? add->hops : base->hops;
     conf->keep_alive = add->keep_alive ? add->keep_alive : base->keep_alive;
     if (base->modules && add->modules) {
         conf->modules = apr_array_append(p, base->modules, add->modules);
@@ -194,32 +195,80 @@ static char *unmap_ipv4(apr_pool_t *p, const char *arg)
     return text;
 }
 
-static const char *add_internal(cmd_parms *cmd, void *dir, const char *arg)
+/* One address or network of a directive; NULL, or what is wrong with it. */
+static const char *parse_network(cmd_parms *cmd, const char *arg, apr_ipsubnet_t **network)
 {
-    osp_server_conf *conf = osp_server_conf_get(cmd->server);
-    apr_ipsubnet_t *subnet;
     char *address = unmap_ipv4(cmd->temp_pool, arg);
-    char *mask;
+    char *mask = address ? strchr(address, '/') : NULL;
 
-    (void)dir;
-    if (!conf->internal) {
-        conf->internal = apr_array_make(cmd->pool, 4, sizeof(apr_ipsubnet_t *));
-    }
-    mask = address ? strchr(address, '/') : NULL;
     if (mask) {
         *mask++ = '\0';
     }
-    if (mask && strcmp(mask, "0") == 0) {
+    if (!address || !*address
+        || apr_ipsubnet_create(network, address, mask, cmd->pool) != APR_SUCCESS) {
+        return apr_psprintf(cmd->pool, "%s: '%s' is no address and no network; write for example "
+                            "10.0.0.0/8, 192.0.2.7 or 2001:db8::/32", cmd->cmd->name, arg);
+    }
+    return NULL;
+}
+
+static const char *add_internal(cmd_parms *cmd, void *dir, const char *arg)
+{
+    osp_server_conf *conf = osp_server_conf_get(cmd->server);
+    apr_ipsubnet_t *network;
+    const char *error, *plain = unmap_ipv4(cmd->temp_pool, arg);
+    const char *mask = plain ? ap_strchr_c(plain, '/') : NULL;
+
+    (void)dir;
+    if (mask && mask[1] && !mask[1 + strspn(mask + 1, "0.")]) {
         return apr_psprintf(cmd->pool, "OSProxyInternal: '%s' would make every client internal; "
                             "to offer everyone Negotiate, write OSProxyRule negotiate off "
                             "\"reason\"", arg);
     }
-    if (!address || !*address
-        || apr_ipsubnet_create(&subnet, address, mask, cmd->pool) != APR_SUCCESS) {
-        return apr_psprintf(cmd->pool, "OSProxyInternal: '%s' is no address and no network; write "
-                            "for example 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32", arg);
+    error = parse_network(cmd, arg, &network);
+    if (error) {
+        return error;
     }
-    APR_ARRAY_PUSH(conf->internal, apr_ipsubnet_t *) = subnet;
+    if (!conf->internal) {
+        conf->internal = apr_array_make(cmd->pool, 4, sizeof(apr_ipsubnet_t *));
+    }
+    APR_ARRAY_PUSH(conf->internal, apr_ipsubnet_t *) = network;
+    return NULL;
+}
+
+static const char *add_hop(cmd_parms *cmd, void *dir, const char *word, const char *arg)
+{
+    static const char *const words[] = {
+        [OSP_HOP_DEDICATED] = "dedicated",
+        [OSP_HOP_SHARED] = "shared",
+        [OSP_HOP_REFUSED] = "refused",
+    };
+    osp_server_conf *conf = osp_server_conf_get(cmd->server);
+    apr_ipsubnet_t *network;
+    osp_hop_rule *rule;
+    const char *error;
+    int hop;
+
+    (void)dir;
+    for (hop = OSP_HOP_DEDICATED; hop <= OSP_HOP_REFUSED; hop++) {
+        if (strcasecmp(words[hop], word) == 0) {
+            break;
+        }
+    }
+    if (hop > OSP_HOP_REFUSED) {
+        return apr_psprintf(cmd->pool, "OSProxyHop: '%s' is not allowed; write dedicated, shared or "
+                            "refused", word);
+    }
+    error = parse_network(cmd, arg, &network);
+    if (error) {
+        return error;
+    }
+    if (!conf->hops) {
+        conf->hops = apr_array_make(cmd->pool, 4, sizeof(osp_hop_rule));
+    }
+    rule = apr_array_push(conf->hops);
+    rule->network = network;
+    rule->hop = (enum osp_hop)hop;
     return NULL;
 }
 
@@ -334,6 +383,8 @@ const command_rec osp_commands[] = {
                    "a rule; enforce, report or off; a reason, which off demands"),
     AP_INIT_ITERATE("OSProxyInternal", add_internal, NULL, RSRC_CONF,
                     "addresses and networks of clients that may use Negotiate"),
+    AP_INIT_ITERATE2("OSProxyHop", add_hop, NULL, RSRC_CONF,
+                     "dedicated, shared or refused; addresses and networks of proxies in front"),
     AP_INIT_ITERATE("OSProxyDomain", add_domain, NULL, RSRC_CONF,
                     "host names configured in Service Center; default: ServerName"),
     AP_INIT_TAKE12("OSProxyModule", add_module, NULL, RSRC_CONF,

@@ -39,10 +39,10 @@ static int check_load_order(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
     return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ? !OK : OK;
 }
 
-/* A virtual host without a directive of ours has the main server's very configuration: what rules
- * work out for one must not stand in the other. Before every other check_config of ours. */
-static int part_configurations(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                               server_rec *main_server)
+/* httpd lets a virtual host without a directive of ours share the main server's configuration; what
+ * is worked out for each server (counters, names, prepared configurations) needs one of its own. */
+static int part_servers(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *main_server)
 {
     const osp_server_conf *shared = osp_server_conf_get(main_server);
     server_rec *s;
@@ -58,21 +58,6 @@ static int part_configurations(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *
     return OK;
 }
 
-static apr_hash_t *index_modules(apr_pool_t *p, const apr_array_header_t *modules)
-{
-    apr_hash_t *index = apr_hash_make(p);
-    int i;
-
-    for (i = 0; i < modules->nelts; i++) {
-        const osp_module *declared = &APR_ARRAY_IDX(modules, i, osp_module);
-        char *name = apr_pstrdup(p, declared->name);
-
-        ap_str_tolower(name); /* IIS does not tell /MyApp from /myapp */
-        apr_hash_set(index, name, APR_HASH_KEY_STRING, declared);
-    }
-    return index;
-}
-
 /* Before every rule's own post_config. */
 static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
@@ -83,7 +68,8 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
     for (s = main_server; s; s = s->next) {
         osp_server_conf *conf = osp_server_conf_get(s);
 
-        conf->module_index = conf->modules ? index_modules(pconf, conf->modules) : NULL;
+        conf->module_index = conf->modules
+                             ? osp_module_index_make(pconf, conf->modules) : NULL;
     }
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* the rehearsal before the start proper */
@@ -99,7 +85,7 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
 static void register_hooks(apr_pool_t *p)
 {
     ap_hook_pre_config(check_load_order, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_check_config(part_configurations, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_check_config(part_servers, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_FIRST);
 
     osp_keep_alive_hooks(p);    /* the connection, before any request */
@@ -111,8 +97,10 @@ static void register_hooks(apr_pool_t *p)
     if (proxy_is_loaded()) {
         osp_route_hooks(p);     /* mod_proxy's pre_request: host, ports, https, path, headers */
         osp_pinned_auth_hooks(p); /* the scheme handler, and the end of the connection */
+        osp_forwarded_proto_hooks(p); /* once more, when mod_proxy builds the head */
         osp_negotiate_hooks(p); /* the answer */
     }
+    osp_count_hooks(p);
     osp_status_hooks(p);
     osp_audit_hooks(p);         /* the configuration itself: configtest, start, reload */
 }

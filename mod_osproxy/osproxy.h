@@ -13,6 +13,7 @@
 #include "http_log.h"
 #include "http_main.h"
 
+#include "parse/credentials.h"
 #include "parse/span.h"
 #include "proxy_api.h"
 #include "rule.h"
@@ -37,6 +38,18 @@ typedef struct osp_module {
     enum osp_kind kind;
 } osp_module;
 
+/* What the connections from an address carry. */
+enum osp_hop {
+    OSP_HOP_DEDICATED, /* one client each */
+    OSP_HOP_SHARED,    /* perhaps several: a sign-in is good for one request */
+    OSP_HOP_REFUSED    /* nobody signs in */
+};
+
+typedef struct osp_hop_rule {
+    apr_ipsubnet_t *network;
+    enum osp_hop hop;
+} osp_hop_rule;
+
 /* Per directory, so that httpd's own merging carries it through server, vhost and sections. */
 typedef struct osp_dir_conf {
     enum osp_engine engine;
@@ -46,23 +59,25 @@ typedef struct osp_dir_conf {
 } osp_dir_conf;
 
 typedef struct osp_counters osp_counters;
+typedef struct osp_module_index osp_module_index;
 
 typedef struct osp_server_conf {
     apr_array_header_t *internal; /* apr_ipsubnet_t *; NULL: not written, nobody is internal */
     apr_array_header_t *domains;  /* const char *, lower case; NULL: ServerName */
     apr_array_header_t *modules;  /* osp_module, in the order written */
+    apr_array_header_t *hops;     /* osp_hop_rule, the first that fits counts; NULL: not written */
     int keep_alive;               /* seconds; 0: not written */
     int pin_limit;                /* pinned connections per child; 0: not written */
 
     /* worked out once, after the configuration is complete */
-    apr_hash_t *module_index;  /* lower-case name -> osp_module; NULL when none is declared */
+    osp_module_index *module_index; /* NULL when no module is declared */
     osp_counters *counters;    /* this virtual host's row of the shared table */
     ap_conf_vector_t *defaults_with_host; /* rules/preserve_host.c */
     const char *https_host;    /* rules/domain_https.c: where to send plain http, or NULL */
-    unsigned is_tls:1;         /* SSLEngine on */
     unsigned raised:1;         /* rules/keep_alive.c changed a time-out here ... */
     apr_interval_time_t keep_alive_timeout_was; /* ... and what stood before, for the audit */
     int keep_alive_was, keep_alive_max_was;
+    unsigned no_encoded_slash:1; /* rules/path_unchanged.c: AllowEncodedSlashes Off is written */
 } osp_server_conf;
 
 extern const command_rec osp_commands[];
@@ -98,7 +113,25 @@ static inline enum osp_mode osp_request_mode(const request_rec *r, enum osp_rule
 /* True when the engine is On or Report somewhere in s: outside its sections or in one of them. */
 int osp_engine_used(void);
 
-/* ---- the per-request record (request.c) ---------------------------------------------------- */
+/* ---- declared modules (module.c) ------------------------------------------------------------ */
+
+/* A table of modules (osp_module) by name, in p. Of several of one name the last counts. */
+osp_module_index *osp_module_index_make(apr_pool_t *p, const apr_array_header_t *modules);
+
+/* The declared module that path (decoded or raw) belongs to, NULL when none is. */
+const osp_module *osp_module_find(const osp_server_conf *conf, const char *path);
+
+/* ---- the per-connection and per-request records (request.c) ---------------------------------------------------- */
+
+typedef struct osp_conn {
+    struct osp_pin *pins; /* pin.c: the newest, or NULL */
+    unsigned pin_count;
+    unsigned tls_known:1;
+    unsigned tls:1;       /* valid when tls_known */
+} osp_conn;
+
+/* The record of a connection, made at first use, in its pool. */
+osp_conn *osp_conn_get(conn_rec *c);
 
 typedef struct osp_request {
     unsigned client_known:1;
@@ -111,15 +144,26 @@ typedef struct osp_request {
     unsigned module_known:1;
     unsigned own_host:1;      /* Host is a name of the virtual host, valid when host_known */
     unsigned host_known:1;
+    unsigned pin_lost:1;      /* the client was signed in to a server that is gone */
+    unsigned pin_needed:1;    /* must go by a pin or not at all */
+    unsigned carried:1;       /* goes by a pin right now */
+    unsigned pin_failed:1;    /* the last attempt by the pin did */
     const osp_module *module; /* the declared module of the request path, or NULL */
+    const char *told_proto;   /* rules/forwarded_proto.c: for the head that mod_proxy builds, or NULL */
     struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
+    enum osp_credentials_kind credentials; /* of Windows authentication; set by its rule */
+    const char *auth_scheme;  /* theirs, or NULL */
 } osp_request;
 
-/* The record of r, made at first use, in r->pool. */
-osp_request *osp_request_get(request_rec *r);
+osp_request *osp_request_make(request_rec *r);
 
-/* The declared module that path (decoded or raw) belongs to, NULL when none is. */
-const osp_module *osp_module_find(const osp_server_conf *conf, const char *path);
+/* The record of r, made at first use, in r->pool. */
+static inline osp_request *osp_request_get(request_rec *r)
+{
+    osp_request *rec = ap_get_module_config(r->request_config, &osproxy_module);
+
+    return rec ? rec : osp_request_make(r);
+}
 
 /* The declared module of the request's own path. */
 const osp_module *osp_request_module(request_rec *r);
@@ -130,15 +174,16 @@ static inline int osp_kind_is_strict(enum osp_kind kind)
     return kind == OSP_KIND_REACTIVE || kind == OSP_KIND_MOBILE;
 }
 
-/* True when the client's address differs from the connection's: mod_remoteip trusts the hop. */
-static inline int osp_request_via_trusted_hop(const request_rec *r)
-{
-    return r->useragent_ip != r->connection->client_ip
-           && strcmp(r->useragent_ip, r->connection->client_ip) != 0;
-}
+/* True when the client's address differs from the connection's, because mod_remoteip took it from a
+ * header field of a hop that it trusts. False when the PROXY protocol told it: a hop that passes
+ * bytes on has written none of the header fields. */
+int osp_request_via_trusted_hop(const request_rec *r);
 
 /* True when the client used https, as seen by the connection or told by a trusted hop. */
 int osp_request_is_https(request_rec *r);
+
+/* True when a trusted hop does not say which scheme the client used. */
+int osp_request_scheme_is_untold(const request_rec *r);
 
 /* True when r->hostname is a name of the virtual host or one of its OSProxyDomains. */
 int osp_request_host_is_own(request_rec *r);
@@ -165,7 +210,7 @@ apr_status_t osp_count_attach(apr_pool_t *p, server_rec *main_server);
 void osp_count(osp_counters *row, enum osp_rule_id rule, enum osp_event event);
 apr_uint64_t osp_count_read(const osp_counters *row, enum osp_rule_id rule, enum osp_event event);
 
-/* At most one caller a minute (of request time) gets 1 for a slot (0 to 3) of a rule: the one who
+/* At most one caller a minute (of request time) gets 1 for a slot (0 to 7) of a rule: the one who
  * logs at warning. */
 int osp_count_due(osp_counters *row, enum osp_rule_id rule, unsigned slot, apr_time_t now);
 
@@ -185,8 +230,8 @@ int osp_report_level(const request_rec *r, enum osp_rule_id rule, unsigned slot)
         ap_log_rerror(APLOG_MARK, osp_level_, 0, (r), __VA_ARGS__); \
     } while (0)
 
-/* Refuses a request with a body of its own (plain text, one sentence, no markup) unless the
- * administrator has an ErrorDocument for that status; counts it. Returns status. */
+/* Refuses a request, counts it and returns status. The client gets a page with text, a sentence or
+ * two without markup, unless the administrator has an ErrorDocument for that status. */
 int osp_refuse(request_rec *r, enum osp_rule_id rule, int status, const char *text);
 
 /* ---- running ordinary directives (settings.c) ---------------------------------------------- */
@@ -195,6 +240,11 @@ int osp_refuse(request_rec *r, enum osp_rule_id rule, int status, const char *te
  * s->lookup_defaults, else as if in a section. Returns NULL or httpd's error text. */
 const char *osp_settings_run(apr_pool_t *p, apr_pool_t *ptemp, server_rec *s,
                              ap_conf_vector_t *vector, const char *directive, const char *args);
+
+/* A directory configuration that holds one directive and nothing else, in p: merged over a request's
+ * own, it is that directive's last word. NULL with error set to httpd's text. */
+ap_conf_vector_t *osp_settings_vector(apr_pool_t *p, apr_pool_t *ptemp, server_rec *s,
+                                      const char *directive, const char *args, const char **error);
 
 /* The last value of a directive directly in s's own <VirtualHost>, or outside every section for
  * the main server; NULL when it is not written there. */
@@ -216,8 +266,10 @@ void osp_no_cache_hooks(apr_pool_t *p);
 void osp_domain_https_hooks(apr_pool_t *p);
 void osp_preserve_host_hooks(apr_pool_t *p);
 void osp_path_unchanged_hooks(apr_pool_t *p);
+void osp_forwarded_proto_hooks(apr_pool_t *p);
 void osp_negotiate_hooks(apr_pool_t *p);
 void osp_pinned_auth_hooks(apr_pool_t *p);
+void osp_count_hooks(apr_pool_t *p);
 void osp_route_hooks(apr_pool_t *p);
 void osp_status_hooks(apr_pool_t *p);
 void osp_audit_hooks(apr_pool_t *p);
@@ -235,6 +287,7 @@ int osp_preserve_host_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_default_ports_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_domain_https_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way);
+int osp_pinned_auth_member(request_rec *r, osp_request *rec, osp_route *way);
 int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_path_unchanged_route(request_rec *r, osp_request *rec, osp_route *way);
 

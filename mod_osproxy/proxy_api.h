@@ -14,6 +14,7 @@
 #pragma weak proxy_module
 #pragma weak ap_proxy_pre_request
 #pragma weak ap_proxy_post_request
+#pragma weak ap_proxy_check_connection
 #pragma weak ap_proxy_define_worker
 #pragma weak ap_proxy_initialize_worker
 #pragma weak proxy_run_scheme_handler

@@ -15,36 +15,12 @@
 
 #include "osproxy.h"
 
-osp_request *osp_request_get(request_rec *r)
+osp_request *osp_request_make(request_rec *r)
 {
-    osp_request *rec = ap_get_module_config(r->request_config, &osproxy_module);
+    osp_request *rec = apr_pcalloc(r->pool, sizeof *rec);
 
-    if (!rec) {
-        rec = apr_pcalloc(r->pool, sizeof *rec);
-        ap_set_module_config(r->request_config, &osproxy_module, rec);
-    }
+    ap_set_module_config(r->request_config, &osproxy_module, rec);
     return rec;
-}
-
-/* The first segment as IIS reads it: a backslash separates too, a path parameter is no part. */
-const osp_module *osp_module_find(const osp_server_conf *conf, const char *path)
-{
-    char name[256];
-    apr_size_t n = 0;
-
-    if (!conf->module_index) {
-        return NULL;
-    }
-    while (*path == '/' || *path == '\\') {
-        path++;
-    }
-    for (; *path && *path != '/' && *path != '\\' && *path != '?' && *path != ';'; path++) {
-        if (n == sizeof name) {
-            return NULL;
-        }
-        name[n++] = osp_span_lower(*path);
-    }
-    return n ? apr_hash_get(conf->module_index, name, (apr_ssize_t)n) : NULL;
 }
 
 const osp_module *osp_request_module(request_rec *r)
@@ -65,9 +41,19 @@ enum osp_kind osp_request_kind(request_rec *r)
     return declared ? declared->kind : OSP_KIND_UNKNOWN;
 }
 
-static int connection_is_tls(conn_rec *c)
+osp_conn *osp_conn_get(conn_rec *c)
 {
-    conn_rec *client = c->master ? c->master : c;
+    osp_conn *conn = ap_get_module_config(c->conn_config, &osproxy_module);
+
+    if (!conn) {
+        conn = apr_pcalloc(c->pool, sizeof *conn);
+        ap_set_module_config(c->conn_config, &osproxy_module, conn);
+    }
+    return conn;
+}
+
+static int ask_whether_tls(conn_rec *client)
+{
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 102)
     return ap_ssl_conn_is_ssl(client);
 #else
@@ -78,6 +64,41 @@ static int connection_is_tls(conn_rec *c)
     }
     return is_https && is_https(client);
 #endif
+}
+
+/* Streams of HTTP/2 have threads of their own: they do not write to their client's record. */
+static int connection_is_tls(conn_rec *c)
+{
+    osp_conn *conn;
+
+    if (c->master) {
+        return ask_whether_tls(c->master);
+    }
+    conn = osp_conn_get(c);
+    if (!conn->tls_known) {
+        conn->tls = ask_whether_tls(c) ? 1 : 0;
+        conn->tls_known = 1;
+    }
+    return conn->tls;
+}
+
+/* Whether this connection began with an address of the PROXY protocol: only then mod_remoteip keeps
+ * anything with a connection. */
+static int is_proxy_protocol(conn_rec *c)
+{
+    static module *remoteip;
+
+    if (!remoteip) {
+        remoteip = ap_find_linked_module("mod_remoteip.c");
+    }
+    return remoteip && ap_get_module_config(c->conn_config, remoteip);
+}
+
+int osp_request_via_trusted_hop(const request_rec *r)
+{
+    return r->useragent_ip != r->connection->client_ip
+           && strcmp(r->useragent_ip, r->connection->client_ip) != 0
+           && !is_proxy_protocol(r->connection);
 }
 
 /* What the hop says of the scheme: 1 https, 0 http, -1 nothing that can be believed. Hops append
@@ -112,6 +133,11 @@ int osp_request_is_https(request_rec *r)
         rec->scheme_known = 1;
     }
     return rec->https;
+}
+
+int osp_request_scheme_is_untold(const request_rec *r)
+{
+    return osp_request_via_trusted_hop(r) && scheme_from_hop(r) < 0;
 }
 
 static int matches_any(const apr_array_header_t *names, const char *host, int wild)
@@ -151,7 +177,8 @@ osp_span osp_request_target(const request_rec *r)
     if (*target != '/') {
         const char *authority = strstr(target, "://");
 
-        target = authority ? strchr(authority + 3, '/') : NULL;
+        target = authority ? authority + 3 + strcspn(authority + 3, "/?#") : "";
+        target = *target == '/' ? target : "";
     }
-    return osp_span_of(target ? target : "");
+    return osp_span_of(target);
 }

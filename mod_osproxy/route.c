@@ -12,8 +12,10 @@
 
 typedef int (*route_step)(request_rec *r, osp_request *rec, osp_route *way);
 
-/* In this order: what refuses comes before what changes, and a connection is pinned to what the path ended in. */
+/* In this order: who is signed in stays with their server, so its URL is the one to judge; what
+ * refuses comes before what changes; a connection is made last, for requests that go. */
 static const route_step steps[] = {
+    osp_pinned_auth_member,
     osp_preserve_host_route,
     osp_default_ports_route,
     osp_domain_https_route,
@@ -60,10 +62,13 @@ static int route(proxy_worker **worker, proxy_balancer **balancer, request_rec *
     }
     way = (osp_route){.worker = *worker, .balancer = *balancer, .url = *url};
     status = run_steps(r, rec, &way);
+    *worker = way.worker;
     *url = way.url;
     if (status != OK) {
-        /* The balancer counted this request as under way. */
-        ap_proxy_post_request(*worker, *balancer, r, conf);
+        /* The balancer counted this request as under way; mod_proxy sees to that after a 503 only. */
+        if (status != HTTP_SERVICE_UNAVAILABLE) {
+            ap_proxy_post_request(*worker, *balancer, r, conf);
+        }
         return status;
     }
     rec->proxied = 1;

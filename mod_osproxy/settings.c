@@ -33,6 +33,15 @@ const char *osp_settings_run(apr_pool_t *p, apr_pool_t *ptemp, server_rec *s,
     return ap_walk_config(node, &parms, vector);
 }
 
+ap_conf_vector_t *osp_settings_vector(apr_pool_t *p, apr_pool_t *ptemp, server_rec *s,
+                                      const char *directive, const char *args, const char **error)
+{
+    ap_conf_vector_t *vector = ap_create_per_dir_config(p);
+
+    *error = osp_settings_run(p, ptemp, s, vector, directive, args);
+    return *error ? NULL : vector;
+}
+
 static const char *last_value(const ap_directive_t *node, const char *directive)
 {
     const char *value = NULL;

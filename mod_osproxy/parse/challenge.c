@@ -6,14 +6,9 @@
  */
 #include "challenge.h"
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 static bool is_separator(char c)
 {
-    return c == ',' || is_blank(c);
+    return c == ',' || osp_span_is_blank(c);
 }
 
 /* tchar of RFC 9110, section 5.6.2 */
@@ -26,7 +21,7 @@ static bool is_tchar(char c)
 
 static size_t skip_blanks(osp_span line, size_t pos)
 {
-    while (pos < line.n && is_blank(line.p[pos])) {
+    while (pos < line.n && osp_span_is_blank(line.p[pos])) {
         pos++;
     }
     return pos;
@@ -129,7 +124,7 @@ bool osp_challenge_next(osp_challenge_iter *it, osp_challenge *out)
         end = skip_element(line, next);
         next = skip_separators(line, end);
     }
-    while (end > scheme_end && is_blank(line.p[end - 1])) {
+    while (end > scheme_end && osp_span_is_blank(line.p[end - 1])) {
         end--;
     }
     size_t rest = skip_separators(line, scheme_end);

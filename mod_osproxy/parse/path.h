@@ -27,8 +27,8 @@ enum osp_path_dots osp_path_dots(osp_span path);
 
 /*
  * Whether two paths without query name the same resource for a back end that decodes once and
- * merges slashes as IIS does: %2f, \ and %5c are slashes, a % without two hex digits is itself, case counts. Dot segments
- * are compared as they stand.
+ * merges slashes as IIS does: %2f, \ and %5c are slashes, a % without two hex digits is itself, case
+ * counts. Dot segments are compared as they stand.
  */
 bool osp_path_same(osp_span a, osp_span b);
 

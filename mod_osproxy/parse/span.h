@@ -26,6 +26,12 @@ static inline char osp_span_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
+/* What lenient clients and servers skip: space, tab, CR, LF, VT, FF. */
+static inline bool osp_span_is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* Whether the whole span is this word, in whatever case. */
 static inline bool osp_span_eq_nocase(osp_span span, const char *word)
 {

@@ -9,9 +9,8 @@ int osp_default_ports_route(request_rec *r, osp_request *rec, osp_route *way)
 {
     apr_port_t port;
 
-    (void)rec;
     (void)way;
-    if (!r->parsed_uri.port_str || osp_request_mode(r, OSP_RULE_DEFAULT_PORTS) == OSP_OFF) {
+    if (!r->parsed_uri.port_str || rec->prepared || osp_request_mode(r, OSP_RULE_DEFAULT_PORTS) == OSP_OFF) {
         return OK;
     }
     port = r->parsed_uri.port;
@@ -19,7 +18,7 @@ int osp_default_ports_route(request_rec *r, osp_request *rec, osp_route *way)
         osp_request_count(r, OSP_RULE_DEFAULT_PORTS, OSP_REPORTED);
         OSP_REPORT(r, OSP_RULE_DEFAULT_PORTS, 0,
                    "OSP0701: [default-ports] Host names port %d; OutSystems is served on 80 and "
-                      "443 only", (int)port);
+                   "443 only", (int)port);
     }
     return OK;
 }

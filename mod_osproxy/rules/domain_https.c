@@ -6,7 +6,8 @@
  * a virtual host serves that: GET and HEAD by 308, which keeps method and path; any other method is
  * refused, for its body has crossed the network in clear already and must not go unnoticed. Of a
  * module of unknown kind the request is only counted. The scheme is the client's: a trusted hop
- * that terminated TLS is believed (osp_request_is_https), so that nothing loops.
+ * that terminated TLS is believed (osp_request_is_https), and where it says nothing the request
+ * passes, so that nothing loops.
  */
 #include "apr_lib.h"
 #include "apr_strings.h"
@@ -141,8 +142,17 @@ static int header_parser(request_rec *r)
     enum osp_mode mode = osp_request_mode(r, OSP_RULE_DOMAIN_HTTPS);
     const char *host;
 
-    if (mode == OSP_OFF || r->prev || !osp_kind_is_strict(osp_request_kind(r))
-        || osp_request_is_https(r)) {
+    /* The scheme first: it is needed later anyway, the kind of an https request mostly is not. */
+    if (mode == OSP_OFF || r->prev || osp_request_is_https(r)
+        || !osp_kind_is_strict(osp_request_kind(r))) {
+        return DECLINED;
+    }
+    if (osp_request_scheme_is_untold(r)) {
+        osp_request_count(r, OSP_RULE_DOMAIN_HTTPS, OSP_REPORTED);
+        OSP_REPORT(r, OSP_RULE_DOMAIN_HTTPS, 2,
+                   "OSP0803: [domain-https] plain http for a Reactive or Mobile module, from the "
+                   "trusted hop %s, which does not say in X-Forwarded-Proto whether its client used "
+                   "https; passed, for a redirect could loop", r->connection->client_ip);
         return DECLINED;
     }
     host = r->hostname && osp_request_host_is_own(r) && serves_tls(r->hostname)
@@ -154,13 +164,13 @@ static int header_parser(request_rec *r)
     if (host) {
         OSP_REPORT(r, OSP_RULE_DOMAIN_HTTPS, 0,
                    "OSP0801: [domain-https] plain http for a Reactive or Mobile module: would "
-                      "be sent to https://%s", host);
+                   "be sent to https://%s", host);
     }
     else {
         OSP_REPORT(r, OSP_RULE_DOMAIN_HTTPS, 1,
                    "OSP0802: [domain-https] plain http for a Reactive or Mobile module, and no "
-                      "virtual host serves https on port 443 under '%s'",
-                      r->hostname ? r->hostname : r->server->server_hostname);
+                   "virtual host serves https on port 443 under '%s'",
+                   r->hostname ? r->hostname : r->server->server_hostname);
     }
     return DECLINED;
 }

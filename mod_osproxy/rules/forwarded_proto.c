@@ -7,9 +7,14 @@
  * X-Forwarded-Proto, -Host and -Server stand. X-Forwarded-For never stands: what mod_remoteip left
  * in it is what nobody trusted; mod_proxy writes the client's address, without a port.
  */
+#include "apr_hooks.h"
 #include "apr_lib.h"
+#include "apr_optional_hooks.h"
 
 #include "osproxy.h"
+#include "proxy_api.h"
+
+#define NAME "X-Forwarded-Proto"
 
 /* Header names as ASP.NET compares them in server variables, where '_' stands for '-'. */
 static int is_name(const char *header, const char *name)
@@ -28,9 +33,6 @@ enum verdict { NOT_OURS, KEEP, DROP, KEEP_PROTO };
 
 static enum verdict judge(const char *header, int trusted)
 {
-    if ((header[0] | 0x20) != 'x' || (header[1] != '-' && header[1] != '_')) {
-        return NOT_OURS;
-    }
     if (is_name(header, "x-forwarded-proto")) {
         return KEEP_PROTO;
     }
@@ -43,6 +45,12 @@ static enum verdict judge(const char *header, int trusted)
     return NOT_OURS;
 }
 
+/* Most fields by one byte. */
+static inline int may_be_ours(const char *header)
+{
+    return (header[0] | 0x20) == 'x' && (header[1] == '-' || header[1] == '_');
+}
+
 /* Takes out what must not pass; returns how many fields did not say what they should. */
 static int sweep(request_rec *r, const char *proto, int change)
 {
@@ -53,7 +61,7 @@ static int sweep(request_rec *r, const char *proto, int change)
 
     for (i = 0; i < fields->nelts; i++) {
         const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
-        enum verdict verdict = judge(field->key, trusted);
+        enum verdict verdict = may_be_ours(field->key) ? judge(field->key, trusted) : NOT_OURS;
 
         if (verdict == DROP || verdict == KEEP_PROTO) {
             drop++;
@@ -66,7 +74,7 @@ static int sweep(request_rec *r, const char *proto, int change)
     kept = apr_table_make(r->pool, fields->nelts);
     for (i = 0; i < fields->nelts; i++) {
         const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
-        enum verdict verdict = judge(field->key, trusted);
+        enum verdict verdict = may_be_ours(field->key) ? judge(field->key, trusted) : NOT_OURS;
 
         if (verdict == NOT_OURS || verdict == KEEP) {
             apr_table_addn(kept, field->key, field->val);
@@ -76,13 +84,18 @@ static int sweep(request_rec *r, const char *proto, int change)
     return false_claims;
 }
 
+/* Whether mod_proxy builds the request's head itself and runs its fixups over it: for http and ws. */
+static int builds_head(const char *url)
+{
+    return strncasecmp(url, "http", 4) == 0 || strncasecmp(url, "ws", 2) == 0;
+}
+
 int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way)
 {
     enum osp_mode mode = osp_request_mode(r, OSP_RULE_FORWARDED_PROTO);
     const char *proto;
     int false_claims;
 
-    (void)way;
     if (mode == OSP_OFF || rec->prepared) {
         return OK;
     }
@@ -97,11 +110,36 @@ int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way)
                       r->useragent_ip, mode == OSP_ENFORCE ? "dropped" : "would be dropped");
     }
     if (mode == OSP_ENFORCE) {
-        apr_table_addn(r->headers_in, "X-Forwarded-Proto", proto);
+        if (builds_head(way->url)) {
+            rec->told_proto = proto;
+        }
+        else {
+            apr_table_addn(r->headers_in, NAME, proto);
+        }
         osp_request_count(r, OSP_RULE_FORWARDED_PROTO, OSP_ACTED);
     }
     else {
         osp_request_count(r, OSP_RULE_FORWARDED_PROTO, OSP_REPORTED);
     }
     return OK;
+}
+
+/* When mod_proxy has dropped the fields that the client's Connection field names: whoever writes
+ * `Connection: X-Forwarded-Proto` shall not leave the back end without it. The table is a copy, made
+ * for this back end. */
+static int write_proto(request_rec *r)
+{
+    const char *proto = osp_request_get(r)->told_proto;
+
+    if (proto) {
+        apr_table_addn(r->headers_in, NAME, proto);
+    }
+    return OK;
+}
+
+void osp_forwarded_proto_hooks(apr_pool_t *p)
+{
+    (void)p;
+    /* An optional hook: there is no exported function to register it with. */
+    APR_OPTIONAL_HOOK(proxy, fixups, write_proto, NULL, NULL, APR_HOOK_MIDDLE);
 }

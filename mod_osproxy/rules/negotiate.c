@@ -76,13 +76,13 @@ static void tell(request_rec *r, enum osp_mode mode, const tally *count)
     if (!count->kept) {
         OSP_REPORT(r, OSP_RULE_NEGOTIATE, 0,
                    "OSP0301: [negotiate] the back end offers nothing but Negotiate: external "
-                      "clients cannot sign in here; enable NTLM in IIS, or list these clients in "
-                      "OSProxyInternal");
+                   "clients cannot sign in here; enable NTLM in IIS, or list these clients in "
+                   "OSProxyInternal");
     }
     else if (mode == OSP_REPORT) {
         OSP_REPORT(r, OSP_RULE_NEGOTIATE, 1,
                    "OSP0302: [negotiate] an external client is offered Negotiate; it would be "
-                      "removed");
+                   "removed");
     }
 }
 

@@ -24,10 +24,8 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         || !osp_settings_used("CacheEnable")) {
         return OK;
     }
-    cache_off = ap_create_per_dir_config(pconf);
-    error = osp_settings_run(pconf, ptemp, main_server, cache_off, "CacheDisable", "on");
-    if (error) {
-        cache_off = NULL;
+    cache_off = osp_settings_vector(pconf, ptemp, main_server, "CacheDisable", "on", &error);
+    if (!cache_off) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server,
                      "OSP0601: [no-cache] CacheDisable could not be set: %s", error);
     }
@@ -71,7 +69,7 @@ static int fixups(request_rec *r)
         osp_request_count(r, OSP_RULE_NO_CACHE, OSP_REPORTED);
         OSP_REPORT(r, OSP_RULE_NO_CACHE, 0,
                    "OSP0602: [no-cache] mod_cache may store and serve this path, and its module "
-                      "is not declared Traditional; it would be kept out of the cache");
+                   "is not declared Traditional; it would be kept out of the cache");
     }
     return DECLINED;
 }

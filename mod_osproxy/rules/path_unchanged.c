@@ -5,8 +5,8 @@
  * do not survive. Where the mapping keeps the path, this rule puts the bytes of the request line
  * (RFC 9112 section 3.2.1) back in place of mod_proxy's. The back end was chosen, and access rules
  * were applied, by the normalised path; so a path that httpd and IIS would resolve differently is
- * refused: IIS takes %2f, \ and %5c for slashes and resolves the dot segments behind them. A
- * backslash without dots is read as IIS reads it before httpd applies its access rules.
+ * refused: IIS takes %2f, \ and %5c for slashes and resolves the dot segments behind them. Without
+ * dots they are read as slashes before httpd applies its access rules.
  */
 #include "apr_strings.h"
 #include "http_core.h"
@@ -15,28 +15,19 @@
 #include "osproxy.h"
 #include "parse/path.h"
 
-/* Paths with %2F are answered 404 by httpd's default. `On` and not `NoDecode`: access rules then
- * see the slash that IIS sees, and the wire still carries %2F. A written Off stands. */
-static int allow_encoded_slashes(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                                 server_rec *main_server)
+/* A written Off stands: it forbids %2F. */
+static int note_encoded_slashes(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                                server_rec *main_server)
 {
     server_rec *s;
 
+    (void)pconf;
     (void)plog;
+    (void)ptemp;
     for (s = main_server; s; s = s->next) {
         const char *written = osp_settings_written(s, main_server, "AllowEncodedSlashes");
-        const char *error;
 
-        if (osp_server_mode(s, OSP_RULE_PATH_UNCHANGED) != OSP_ENFORCE
-            || (written && strcasecmp(written, "off") == 0)) {
-            continue;
-        }
-        error = osp_settings_run(pconf, ptemp, s, s->lookup_defaults, "AllowEncodedSlashes", "On");
-        if (error) {
-            ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
-                         "OSP0504: [path-unchanged] AllowEncodedSlashes On could not be set: %s",
-                         error);
-        }
+        osp_server_conf_get(s)->no_encoded_slash = written && strcasecmp(written, "off") == 0;
     }
     return OK;
 }
@@ -44,22 +35,31 @@ static int allow_encoded_slashes(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t
 /* The path and query in a URL: what follows the authority. */
 static char *path_of(char *url)
 {
-    char *authority = strstr(url, "://");
+    char *scheme_end = strchr(url, ':');
 
-    return authority ? strchr(authority + 3, '/') : NULL;
+    return scheme_end && scheme_end[1] == '/' && scheme_end[2] == '/' ? strchr(scheme_end + 3, '/')
+                                                                      : NULL;
+}
+
+/* A failover makes another attempt of the same request. */
+static void count_once(request_rec *r, enum osp_event event)
+{
+    if (!osp_request_get(r)->prepared) {
+        osp_request_count(r, OSP_RULE_PATH_UNCHANGED, event);
+    }
 }
 
 static int refuse_dots(request_rec *r, enum osp_mode mode)
 {
     OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 0,
-                   "OSP0501: [path-unchanged] dot segments in the path of the request line could "
-                  "lead around access rules: %s", mode == OSP_ENFORCE ? "refused"
-                                                                      : "would be refused");
+               "OSP0501: [path-unchanged] dot segments in the path of the request line could "
+               "lead around access rules: %s",
+               mode == OSP_ENFORCE ? "refused" : "would be refused");
     if (mode == OSP_ENFORCE) {
         return osp_refuse(r, OSP_RULE_PATH_UNCHANGED, HTTP_BAD_REQUEST,
                           "The path of this request contains dot segments.");
     }
-    osp_request_count(r, OSP_RULE_PATH_UNCHANGED, OSP_REPORTED);
+    count_once(r, OSP_REPORTED);
     return OK;
 }
 
@@ -74,20 +74,25 @@ static int judge_change(request_rec *r, enum osp_mode mode, const char *sent)
     if (!strict && (asked_kind == OSP_KIND_TRADITIONAL || sent_kind == OSP_KIND_TRADITIONAL)) {
         return OK;
     }
-    if (strict && mode == OSP_ENFORCE) {
+    if (strict) {
         OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 1,
                    "OSP0502: [path-unchanged] the mapping turns the path of a Reactive or "
-                      "Mobile module into '%s': refused; map the module under its own path", sent);
+                   "Mobile module into '%s': %s; map the module under its own path", sent,
+                   mode == OSP_ENFORCE ? "refused" : "would be refused");
+    }
+    if (strict && mode == OSP_ENFORCE) {
         return osp_refuse(r, OSP_RULE_PATH_UNCHANGED, HTTP_INTERNAL_SERVER_ERROR,
                           "This proxy is configured to change the path of a Reactive or Mobile "
                           "module, which cannot work. The administrator must map the module under "
                           "its own path.");
     }
-    osp_request_count(r, OSP_RULE_PATH_UNCHANGED, OSP_REPORTED);
-    OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 2,
+    count_once(r, OSP_REPORTED);
+    if (!strict) {
+        OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 2,
                    "OSP0503: [path-unchanged] the mapping turns this path into '%s', which only "
-                  "Traditional modules bear; declare them with OSProxyModule <Name> traditional",
-                  sent);
+                   "Traditional modules bear; declare them with OSProxyModule <Name> traditional",
+                   sent);
+    }
     return OK;
 }
 
@@ -97,19 +102,19 @@ static void put_back(request_rec *r, enum osp_mode mode, osp_span target, osp_ro
     size_t path_length = osp_path_length(target);
 
     if (mode != OSP_ENFORCE) {
-        osp_request_count(r, OSP_RULE_PATH_UNCHANGED, OSP_REPORTED);
+        count_once(r, OSP_REPORTED);
         OSP_REPORT(r, OSP_RULE_PATH_UNCHANGED, 3,
                    "OSP0505: [path-unchanged] the back end receives '%s', not the bytes of the "
-                      "request line; they would be sent", sent);
+                   "request line; they would be sent", sent);
         return;
     }
     if (!query) {
         /* An empty query is a query (RFC 3986 section 6.2.3). */
         query = path_length + 1 == target.n ? "?" : "";
     }
-    way->url = apr_psprintf(r->pool, "%.*s%.*s%s", (int)(sent - way->url), way->url, (int)path_length,
-                        target.p, query);
-    osp_request_count(r, OSP_RULE_PATH_UNCHANGED, OSP_ACTED);
+    way->url = apr_psprintf(r->pool, "%.*s%.*s%s", (int)(sent - way->url), way->url,
+                            (int)path_length, target.p, query);
+    count_once(r, OSP_ACTED);
 }
 
 /* The request line that counts: the client's own, before httpd redirected internally. NULL when
@@ -165,15 +170,16 @@ int osp_path_unchanged_route(request_rec *r, osp_request *rec, osp_route *way)
     return OK;
 }
 
-/* Writes the path as IIS reads it, where a backslash is a slash, also as %5C. In place: it never
- * grows. Percent-encoding is otherwise left to httpd. */
-static void slash_backslashes(char *path)
+/* Writes the path with the slashes that IIS sees: a backslash, %5C and, when encoded is set, %2F are
+ * slashes. In place: it never grows. Percent-encoding is otherwise left to httpd. */
+static void write_slashes(char *path, int encoded)
 {
     char *from = path + strcspn(path, "\\%");
     char *to = from;
 
     for (; *from; from++) {
-        if (*from == '%' && from[1] == '5' && (from[2] | 0x20) == 'c') {
+        if (*from == '%' && ((from[1] == '5' && (from[2] | 0x20) == 'c')
+                             || (encoded && from[1] == '2' && (from[2] | 0x20) == 'f'))) {
             from += 2;
             *to++ = '/';
         }
@@ -184,13 +190,14 @@ static void slash_backslashes(char *path)
     *to = '\0';
 }
 
-/* Before anything looks at the path: <Location "/ServiceCenter"> shall see /ServiceCenter\x too.
- * Sections are not known yet, so the mode outside of them counts. */
+/* Before anything looks at the path: <Location "/ServiceCenter"> shall see /ServiceCenter\x too,
+ * and httpd, which answers %2F with 404, shall not. Sections are not known yet, so the mode outside
+ * of them counts. */
 static int read_as_iis(request_rec *r)
 {
     if (r->parsed_uri.path && !r->main && !r->prev
         && osp_server_mode(r->server, OSP_RULE_PATH_UNCHANGED) == OSP_ENFORCE) {
-        slash_backslashes(r->parsed_uri.path);
+        write_slashes(r->parsed_uri.path, !osp_server_conf_get(r->server)->no_encoded_slash);
         r->uri = r->parsed_uri.path;
     }
     return DECLINED;
@@ -201,6 +208,6 @@ void osp_path_unchanged_hooks(apr_pool_t *p)
     (void)p;
     /* mod_remoteip and the like do not care for the path; whatever does comes after. */
     ap_hook_post_read_request(read_as_iis, NULL, NULL, APR_HOOK_FIRST);
-    /* In check_config, so that the first request after a reload finds it too. */
-    ap_hook_check_config(allow_encoded_slashes, NULL, NULL, APR_HOOK_MIDDLE);
+    /* The tree of directives is there, before and after a reload. */
+    ap_hook_check_config(note_encoded_slashes, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -1,340 +1,486 @@
 /*
  * pinned_auth.c: rule pinned-auth: Windows authentication (NTLM, Negotiate: RFC 4559) authenticates
- * a connection, not a request. OSProxyPinLimit.
+ * a connection, not a request. OSProxyHop says which clients share one. pin.c keeps the pins.
  *
- * A request with such credentials never travels on a connection that others share. The client
- * connection gets a back-end connection of its own, the pin: a private proxy_worker with room for
- * one connection, in a pool of the client connection, so that mod_proxy_http stays the HTTP client
- * and nothing outlives the client. From then on every request of that client connection to the same
- * back end, or balancer, goes by the pin, with credentials or without.
+ * A request with such credentials never travels on a connection that others use. The client
+ * connection gets a back-end connection of its own, the pin, and from then on every request of that
+ * client to the same server, or balancer, goes by it, with credentials or without: the back end
+ * knows the connection by its user. What answers a challenge goes by the connection that the
+ * challenge came by, or nowhere: the client then starts over.
  *
- * route.c calls the step when mod_proxy has chosen: whatever must fail, fails there, where no
- * balancer member is blamed for it. The scheme handler below then swaps the workers.
+ * route.c calls two steps when mod_proxy has chosen: the first keeps a client with the server it is
+ * signed in to, whatever the balancer elected; the last makes the pin, or refuses where no balancer
+ * member is blamed for it. The scheme handler then lends the request the pin's private worker.
  */
 #include "apr_lib.h"
+#include "apr_optional.h"
 #include "apr_strings.h"
 #include "httpd.h"
 #include "http_connection.h"
 #include "http_core.h"
+#include "util_filter.h"
 
 #include "osproxy.h"
+#include "parse/challenge.h"
+#include "pin.h"
 #include "proxy_api.h"
 
-#define DEFAULT_LIMIT 10000
+static APR_OPTIONAL_FN_TYPE(ap_proxy_retry_worker) *retry_worker;
+static ap_conf_vector_t *no_override; /* holds ProxyErrorOverride Off and nothing else, or NULL */
+static ap_filter_rec_t *h2_filter, *no_body;
 
-typedef struct osp_pin osp_pin;
-struct osp_pin {
-    apr_pool_t *pool;              /* holds the private worker and its connection */
-    const proxy_balancer *balancer; /* the pin serves this balancer, or, when NULL, ... */
-    const char *origin;            /* ... this scheme://authority */
-    proxy_worker *real;            /* whose settings and usability count */
-    proxy_worker *own;
-    const char *client;            /* useragent_ip that signed in */
-    osp_pin *next;
-};
+/* ---- what the request brings ------------------------------------------------------------------ */
 
-typedef struct osp_pins {
-    osp_pin *first;
-} osp_pins;
-
-static apr_uint32_t open_pins; /* in this child */
-
-/* ---- credentials ---------------------------------------------------------------------------- */
-
-static int is_connection_scheme(const char *value)
+static const char *canonical(osp_span scheme)
 {
-    static const char *const schemes[] = {"NTLM", "Negotiate", "Nego2", "Kerberos"};
-    osp_span scheme;
-    size_t i;
+    static const char *const names[] = {"NTLM", "Negotiate", "Nego2", "Kerberos"};
+    size_t n;
 
-    value += strspn(value, " \t");
-    scheme = (osp_span){value, strcspn(value, " \t,")};
-    for (i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        if (osp_span_eq_nocase(scheme, schemes[i])) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Any of them: a back end may look at another line than the first. */
-static int has_credentials(const request_rec *r)
-{
-    const apr_array_header_t *fields;
-    int i;
-
-    if (!apr_table_get(r->headers_in, "Authorization")) {
-        return 0;
-    }
-    fields = apr_table_elts(r->headers_in);
-    for (i = 0; i < fields->nelts; i++) {
-        const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
-
-        if (strcasecmp(field->key, "Authorization") == 0 && is_connection_scheme(field->val)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* ---- pins ------------------------------------------------------------------------------------ */
-
-static conn_rec *client_connection(const request_rec *r)
-{
-    return r->connection->master ? r->connection->master : r->connection;
-}
-
-static osp_pins *pins_of(conn_rec *c)
-{
-    return ap_get_module_config(c->conn_config, &osproxy_module);
-}
-
-static const char *origin_of(apr_pool_t *p, const char *url)
-{
-    const char *authority = ap_strstr_c(url, "://");
-
-    if (!authority) {
-        return NULL;
-    }
-    return apr_pstrmemdup(p, url, (apr_size_t)(authority + 3 - url) + strcspn(authority + 3, "/"));
-}
-
-static apr_status_t pin_closed(void *baton)
-{
-    (void)baton;
-    __atomic_fetch_sub(&open_pins, 1, __ATOMIC_RELAXED);
-    return APR_SUCCESS;
-}
-
-static void drop(osp_pins *pins, osp_pin *pin)
-{
-    osp_pin **at = &pins->first;
-
-    while (*at != pin) {
-        at = &(*at)->next;
-    }
-    *at = pin->next;
-    apr_pool_destroy(pin->pool);
-}
-
-static int close_all(conn_rec *c)
-{
-    osp_pins *pins = pins_of(c);
-
-    while (pins && pins->first) {
-        drop(pins, pins->first);
-    }
-    return OK;
-}
-
-/* A hop in front that sends another client's requests down this connection: what one client
- * authenticated must not serve the other. */
-static void drop_foreign(osp_pins *pins, const request_rec *r)
-{
-    osp_pin *pin, *next;
-
-    for (pin = pins->first; pin; pin = next) {
-        next = pin->next;
-        if (strcmp(pin->client, r->useragent_ip) != 0) {
-            drop(pins, pin);
-        }
-    }
-}
-
-static osp_pin *find(const osp_pins *pins, const proxy_balancer *balancer, const char *origin)
-{
-    osp_pin *pin;
-
-    for (pin = pins->first; pin; pin = pin->next) {
-        if (balancer ? pin->balancer == balancer
-                     : !pin->balancer && strcmp(pin->origin, origin) == 0) {
-            return pin;
+    for (n = 0; n < sizeof names / sizeof names[0]; n++) {
+        if (osp_span_eq_nocase(scheme, names[n])) {
+            return names[n];
         }
     }
     return NULL;
 }
 
-/* Field by field: proxy_worker_shared grows between versions of httpd. */
-static void copy_settings(proxy_worker *to, const proxy_worker *from)
+/* The most demanding of all lines: a back end may look at another one than the first. */
+static void read_credentials(const request_rec *r, osp_request *rec)
 {
-    to->section_config = from->section_config;
-    to->s->timeout = from->s->timeout;
-    to->s->timeout_set = from->s->timeout_set;
-    to->s->conn_timeout = from->s->conn_timeout;
-    to->s->conn_timeout_set = from->s->conn_timeout_set;
-    to->s->ping_timeout = from->s->ping_timeout;
-    to->s->ping_timeout_set = from->s->ping_timeout_set;
-    to->s->recv_buffer_size = from->s->recv_buffer_size;
-    to->s->recv_buffer_size_set = from->s->recv_buffer_size_set;
-    to->s->io_buffer_size = from->s->io_buffer_size;
-    to->s->io_buffer_size_set = from->s->io_buffer_size_set;
-    to->s->flush_packets = from->s->flush_packets;
-    to->s->flush_wait = from->s->flush_wait;
-    to->s->keepalive = from->s->keepalive;
-    to->s->keepalive_set = from->s->keepalive_set;
-    apr_cpystrn(to->s->upgrade, from->s->upgrade, sizeof to->s->upgrade);
-    apr_cpystrn(to->s->uds_path, from->s->uds_path, sizeof to->s->uds_path);
-}
+    const apr_array_header_t *fields;
+    int i;
 
-static osp_pin *make(conn_rec *c, osp_pins *pins, request_rec *r, proxy_worker *real,
-                     const proxy_balancer *balancer, const char *origin)
-{
-    apr_pool_t *pool;
-    osp_pin *pin;
-    const char *error;
+    rec->credentials = OSP_CREDENTIALS_NONE;
+    if (!apr_table_get(r->headers_in, "Authorization")) {
+        return;
+    }
+    fields = apr_table_elts(r->headers_in);
+    for (i = 0; i < fields->nelts; i++) {
+        const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
+        osp_credentials found;
 
-    apr_pool_create(&pool, c->pool);
-    apr_pool_tag(pool, "osproxy_pin");
-    pin = apr_pcalloc(pool, sizeof *pin);
-    pin->pool = pool;
-    pin->balancer = balancer;
-    pin->origin = apr_pstrdup(pool, origin);
-    pin->real = real;
-    pin->client = apr_pstrdup(pool, r->useragent_ip);
-    error = ap_proxy_define_worker(pool, &pin->own, NULL, NULL, pin->origin, 0);
-    if (!error) {
-        copy_settings(pin->own, real);
-        /* No room for a pool of connections: every MPM then keeps the one. */
-        pin->own->s->min = pin->own->s->smax = pin->own->s->hmax = 0;
-        pin->own->s->disablereuse = 0;
-        pin->own->s->is_address_reusable = 1;
-        pin->own->s->status |= PROXY_WORKER_INITIALIZED | PROXY_WORKER_IGNORE_ERRORS;
-        if (ap_proxy_initialize_worker(pin->own, r->server, pool) != APR_SUCCESS) {
-            error = "no connection pool";
+        if (strcasecmp(field->key, "Authorization") != 0) {
+            continue;
+        }
+        found = osp_credentials_read(osp_span_of(field->val));
+        if (found.kind > rec->credentials) {
+            rec->credentials = found.kind;
+            rec->auth_scheme = canonical(found.scheme);
         }
     }
-    if (error) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "OSP0901: [pinned-auth] no private connection to %s: %s", origin, error);
-        apr_pool_destroy(pool);
-        return NULL;
-    }
-    __atomic_fetch_add(&open_pins, 1, __ATOMIC_RELAXED);
-    apr_pool_cleanup_register(pool, pin, pin_closed, apr_pool_cleanup_null);
-    pin->next = pins->first;
-    pins->first = pin;
-    return pin;
 }
 
-/* ---- the request ----------------------------------------------------------------------------- */
+/* Whether the connection that the request came by may carry other clients too: a hop that tells its
+ * clients' addresses in a header does as it pleases. */
+static enum osp_hop hop_of(const request_rec *r)
+{
+    const apr_array_header_t *hops = osp_server_conf_get(r->server)->hops;
+    int i;
+
+    for (i = 0; hops && i < hops->nelts; i++) {
+        const osp_hop_rule *rule = &APR_ARRAY_IDX(hops, i, osp_hop_rule);
+
+        if (apr_ipsubnet_test(rule->network, r->connection->client_addr)) {
+            return rule->hop;
+        }
+    }
+    return osp_request_via_trusted_hop(r) ? OSP_HOP_SHARED : OSP_HOP_DEDICATED;
+}
+
+/* ---- the server that a client is signed in to -------------------------------------------------- */
+
+static const char *name_of(const proxy_worker *worker)
+{
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 124)
+    return worker->s->name_ex;
+#else
+    return worker->s->name;
+#endif
+}
+
+/* A drained server finishes a handshake, and begins none. */
+static int may_serve(proxy_worker *worker, server_rec *s, enum osp_credentials_kind credentials)
+{
+    if (!PROXY_WORKER_IS_USABLE(worker) && retry_worker) {
+        retry_worker("pin", worker, s);
+    }
+    return PROXY_WORKER_IS_USABLE(worker)
+           && (!PROXY_WORKER_IS_DRAINING(worker) || credentials == OSP_CREDENTIALS_ANSWER);
+}
+
+typedef struct election {
+    proxy_worker *elected, *real;
+} election;
+
+/* Runs before the balancer's own cleanup takes one from the elected member. */
+static apr_status_t give_back(void *baton)
+{
+    const election *e = baton;
+
+    e->elected->s->busy++;
+    if (e->real->s->busy) {
+        e->real->s->busy--;
+    }
+    return APR_SUCCESS;
+}
+
+/* Makes it look as if the balancer had elected the pin's server: URL, counters, environment. */
+static void elect(request_rec *r, osp_route *way, proxy_worker *real)
+{
+    election *e = apr_pcalloc(r->pool, sizeof *e);
+    const char *name = name_of(way->worker), *rest;
+
+    e->elected = way->worker;
+    e->real = real;
+    if (strncmp(way->url, name, strlen(name)) == 0) {
+        rest = way->url + strlen(name);
+        way->url = apr_pstrcat(r->pool, name_of(real), rest, NULL);
+    }
+    else {
+        const char *own = ap_strstr_c(name_of(real), "://") + 3;
+
+        rest = ap_strstr_c(way->url, "://");
+        rest = rest ? rest + 3 + strcspn(rest + 3, "/") : "/";
+        way->url = apr_psprintf(r->pool, "%.*s%s", (int)(own - name_of(real) + strcspn(own, "/")),
+                                name_of(real), rest);
+    }
+    r->filename = apr_pstrcat(r->pool, "proxy:", way->url, NULL);
+    apr_table_setn(r->subprocess_env, "BALANCER_WORKER_NAME", name_of(real));
+    apr_table_setn(r->subprocess_env, "BALANCER_WORKER_ROUTE", real->s->route);
+    if (e->elected->s->elected) {
+        e->elected->s->elected--;
+    }
+    real->s->elected++;
+    if (e->elected->s->busy) {
+        e->elected->s->busy--;
+    }
+    real->s->busy++;
+    apr_pool_cleanup_register(r->pool, e, give_back, apr_pool_cleanup_null);
+    way->worker = real;
+}
+
+int osp_pinned_auth_member(request_rec *r, osp_request *rec, osp_route *way)
+{
+    const char *origin;
+    osp_pin *pin = rec->pin;
+
+    rec->pin = NULL;
+    if (pin && rec->pin_failed && !pin->busy) {
+        osp_pin_close(pin, OSP_PIN_CLOSED_BY_BACKEND); /* mod_proxy tries another member now */
+        rec->pin_lost = 1;
+    }
+    rec->pin_failed = 0;
+    if (!osp_pin_exists(r) || osp_request_mode(r, OSP_RULE_PINNED_AUTH) != OSP_ENFORCE) {
+        return OK;
+    }
+    read_credentials(r, rec);
+    osp_pin_close_others(r);
+    origin = osp_pin_origin(r->pool, r, way->worker, way->url);
+    pin = osp_pin_find(r, way->balancer, origin);
+    if (!pin || (pin->once && !rec->credentials)) {
+        return OK;
+    }
+    if (way->balancer && pin->balancer == way->balancer
+        && !(origin && strcmp(pin->origin, origin) == 0)) {
+        if (may_serve(pin->real, r->server, rec->credentials)) {
+            elect(r, way, pin->real);
+        }
+        else if (!pin->busy) {
+            osp_pin_close(pin, OSP_PIN_CLOSED_BY_BACKEND);
+            rec->pin_lost = 1;
+            return OK;
+        }
+    }
+    rec->pin = pin;
+    return OK;
+}
+
+/* ---- the connection that a request goes by ------------------------------------------------------ */
 
 /* HTTP/2 streams share a client connection: the client must come back with HTTP/1.1. mod_http2
  * turns this note on a 403 into HTTP_1_1_REQUIRED (RFC 9113 section 7). */
 static int send_back_to_http11(request_rec *r)
 {
     apr_table_setn(r->notes, "ssl-renegotiate-forbidden", "pinned-auth");
-    osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_REFUSED);
     return HTTP_FORBIDDEN;
 }
 
-static int can_pin(const char *url)
+static int refuse(request_rec *r, int status, const char *text)
 {
-    return strncasecmp(url, "http:", 5) == 0 || strncasecmp(url, "https:", 6) == 0
-           || strncasecmp(url, "ws:", 3) == 0 || strncasecmp(url, "wss:", 4) == 0;
+    osp_count_pin(OSP_PIN_REFUSED);
+    return osp_refuse(r, OSP_RULE_PINNED_AUTH, status, text);
 }
 
-static int is_usable(const proxy_worker *worker)
+static int refuse_interrupted(request_rec *r)
 {
-    return PROXY_WORKER_IS_USABLE(worker) && !PROXY_WORKER_IS_DRAINING(worker);
+    osp_count_pin(OSP_PIN_FAILED);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                  "OSP0903: [pinned-auth] the connection on which a client was signing in is gone: "
+                  "the client has to start over");
+    return osp_refuse(r, OSP_RULE_PINNED_AUTH, HTTP_SERVICE_UNAVAILABLE,
+                      "The server ended the connection while you were signing in. Please try again.");
 }
 
-static osp_pins *pins_made(conn_rec *c)
+static int refuse_shared_hop(request_rec *r)
 {
-    osp_pins *pins = pins_of(c);
-
-    if (!pins) {
-        pins = apr_pcalloc(c->pool, sizeof *pins);
-        ap_set_module_config(c->conn_config, &osproxy_module, pins);
-    }
-    return pins;
+    OSP_REPORT(r, OSP_RULE_PINNED_AUTH, 2,
+               "OSP0907: [pinned-auth] credentials from %s refused: OSProxyHop does not let clients "
+               "sign in through it", r->connection->client_ip);
+    return refuse(r, HTTP_FORBIDDEN, "Windows authentication is not available on this way.");
 }
 
-static int start(request_rec *r, osp_request *rec, osp_route *way, const char *origin)
+static int refuse_unpinnable(request_rec *r, const char *url)
 {
-    conn_rec *c = client_connection(r);
-    int limit = osp_server_conf_get(ap_server_conf)->pin_limit;
+    OSP_REPORT(r, OSP_RULE_PINNED_AUTH, 4,
+               "OSP0906: [pinned-auth] credentials for %.*s refused: only http, https, ws and wss "
+               "give a client a connection of its own", (int)strcspn(url, "/"), url);
+    return refuse(r, HTTP_BAD_GATEWAY, "Windows authentication cannot be carried to this back end.");
+}
 
-    if (!can_pin(way->url)) {
-        return osp_refuse(r, OSP_RULE_PINNED_AUTH, HTTP_BAD_GATEWAY,
-                          "Windows authentication cannot be carried to this back end.");
-    }
-    if (__atomic_load_n(&open_pins, __ATOMIC_RELAXED)
-        >= (apr_uint32_t)(limit ? limit : DEFAULT_LIMIT)) {
+/* Protocols that know no user of a connection: credentials are the request's. */
+static int is_per_request(const char *url)
+{
+    return strncasecmp(url, "fcgi:", 5) == 0 || strncasecmp(url, "scgi:", 5) == 0
+           || strncasecmp(url, "uwsgi:", 6) == 0;
+}
+
+/* Set by hand, by the balancer manager, or for a member that is going. */
+static int is_switched_off(const proxy_worker *worker)
+{
+    return (worker->s->status & (PROXY_WORKER_NOT_USABLE_BITMAP & ~PROXY_WORKER_IN_ERROR)) != 0;
+}
+
+static int start(request_rec *r, osp_request *rec, const osp_route *way, const char *origin)
+{
+    const char *error;
+    osp_pin *pin;
+
+    if (osp_pin_open_here() >= osp_pin_limit()) {
         OSP_REPORT(r, OSP_RULE_PINNED_AUTH, 1,
                    "OSP0902: [pinned-auth] %u clients of this child are signed in, as many as "
-                   "OSProxyPinLimit allows: refused", open_pins);
-        return osp_refuse(r, OSP_RULE_PINNED_AUTH, HTTP_SERVICE_UNAVAILABLE,
-                          "Too many clients are signed in. Please try again in a minute.");
+                   "OSProxyPinLimit allows: refused", osp_pin_open_here());
+        return refuse(r, HTTP_SERVICE_UNAVAILABLE,
+                      "Too many clients are signed in. Please try again in a minute.");
     }
-    rec->pin = make(c, pins_made(c), r, way->worker, way->balancer, origin);
-    if (!rec->pin) {
+    pin = osp_pin_open(r->connection->pool, r, way->worker, way->balancer, origin, &error);
+    if (!pin) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "OSP0901: [pinned-auth] no private connection to %s: %s", origin, error);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    if (hop_of(r) == OSP_HOP_SHARED) {
+        pin->once = 1;
+        OSP_REPORT(r, OSP_RULE_PINNED_AUTH, 5,
+                   "OSP0905: [pinned-auth] clients behind %s sign in for each request, because it "
+                   "may send several clients down one connection; if it does not, write OSProxyHop "
+                   "dedicated %s", r->connection->client_ip, r->connection->client_ip);
+    }
+    osp_pin_keep(pin);
+    rec->pin = pin;
     osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_ACTED);
+    apr_table_setn(r->notes, "OSPROXY_PIN", "new");
     return OK;
+}
+
+/* Whether the request may go by rec->pin, which may be NULL; makes one when it needs one. */
+static int pin_down(request_rec *r, osp_request *rec, osp_route *way)
+{
+    const char *origin = osp_pin_origin(r->pool, r, way->worker, way->url);
+    osp_pin *pin = rec->pin;
+
+    if (!origin) {
+        return is_per_request(way->url) ? OK : refuse_unpinnable(r, way->url);
+    }
+    rec->pin_needed = 1;
+    if (rec->credentials && hop_of(r) == OSP_HOP_REFUSED) {
+        return refuse_shared_hop(r);
+    }
+    if (is_switched_off(way->worker)) {
+        return refuse(r, HTTP_SERVICE_UNAVAILABLE, "This server is not available.");
+    }
+    if (rec->credentials == OSP_CREDENTIALS_ANSWER
+        && !(pin && !pin->busy && pin->challenged && osp_pin_is_alive(pin, r->server))) {
+        return refuse_interrupted(r);
+    }
+    if (!pin) {
+        return start(r, rec, way, origin);
+    }
+    apr_table_setn(r->notes, "OSPROXY_PIN", "reused");
+    return OK;
+}
+
+static void report(request_rec *r)
+{
+    osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_REPORTED);
+    OSP_REPORT(r, OSP_RULE_PINNED_AUTH, 3,
+               "OSP0904: [pinned-auth] a client signs in over a back-end connection that others "
+               "share; it would get one of its own");
 }
 
 int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way)
 {
     enum osp_mode mode = osp_request_mode(r, OSP_RULE_PINNED_AUTH);
-    conn_rec *c = client_connection(r);
-    osp_pins *pins = pins_of(c);
-    int credentials;
-    const char *origin;
-    osp_pin *pin;
 
-    rec->pin = NULL;
+    rec->pin_needed = 0;
     if (mode == OSP_OFF) {
         return OK;
     }
-    credentials = has_credentials(r);
+    read_credentials(r, rec);
+    if (!rec->credentials && !rec->pin && !rec->pin_lost) {
+        return OK;
+    }
     if (mode == OSP_REPORT) {
-        if (credentials) {
-            osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_REPORTED);
-            OSP_REPORT(r, OSP_RULE_PINNED_AUTH, 3,
-                       "OSP0904: [pinned-auth] a client signs in over a back-end connection that "
-                       "others share; it would get one of its own");
-        }
+        report(r);
         return OK;
     }
-    if (!credentials && (!pins || !pins->first)) {
-        return OK;
+    if (rec->credentials && r->connection->master) {
+        osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_REFUSED);
+        return send_back_to_http11(r);
     }
-    if (r->connection->master) {
-        return credentials ? send_back_to_http11(r) : OK;
-    }
-    if (pins) {
-        drop_foreign(pins, r);
-    }
-    origin = origin_of(r->pool, way->url);
-    pin = pins && origin ? find(pins, way->balancer, origin) : NULL;
-    if (!pin) {
-        return credentials ? start(r, rec, way, origin) : OK;
-    }
-    if (!is_usable(pin->real)) {
-        drop(pins, pin);
-        OSP_REPORT(r, OSP_RULE_PINNED_AUTH, 2,
-                   "OSP0903: [pinned-auth] the server a client had signed in to is gone or drained: "
-                   "the client has to sign in again");
-        return osp_refuse(r, OSP_RULE_PINNED_AUTH, HTTP_SERVICE_UNAVAILABLE,
-                          "The server you were signed in to is not available. Please try again.");
-    }
-    rec->pin = pin;
-    return OK;
+    return pin_down(r, rec, way);
 }
 
-/* The URL for the pin's server instead of that of the member elected this time. */
-static char *url_for(request_rec *r, const osp_pin *pin, const proxy_worker *elected, char *url)
-{
-    apr_size_t n;
+/* ---- carrying the request ----------------------------------------------------------------------- */
 
-    if (!pin->balancer || elected == pin->real) {
-        return url;
+typedef struct tally {
+    unsigned binding;    /* challenges for the connection */
+    unsigned with_token; /* of these, such as go on with the handshake under way */
+    unsigned other;
+} tally;
+
+static void count_challenges(const apr_table_t *headers, tally *count)
+{
+    const apr_array_header_t *fields = apr_table_elts(headers);
+    int i;
+
+    for (i = 0; i < fields->nelts; i++) {
+        const apr_table_entry_t *field = &APR_ARRAY_IDX(fields, i, apr_table_entry_t);
+        osp_challenge_iter it;
+        osp_challenge challenge;
+
+        if (strcasecmp(field->key, "WWW-Authenticate") != 0) {
+            continue;
+        }
+        it = osp_challenge_begin(osp_span_of(field->val));
+        while (osp_challenge_next(&it, &challenge)) {
+            int binds = osp_credentials_bind(challenge.scheme);
+
+            count->binding += binds;
+            count->other += !binds;
+            count->with_token += binds && challenge.rest.n;
+        }
     }
-    n = strlen(elected->s->name);
-    return strncmp(url, elected->s->name, n) == 0
-           ? apr_pstrcat(r->pool, pin->real->s->name, url + n, NULL)
-           : apr_pstrcat(r->pool, pin->origin, url + strlen(origin_of(r->pool, url)), NULL);
+}
+
+static int goes_on(const apr_table_t *headers)
+{
+    tally count = {0, 0, 0};
+
+    count_challenges(headers, &count);
+    return count.with_token > 0;
+}
+
+/* What the answer to a request with credentials means for the handshake. */
+static void judge(osp_pin *pin, const request_rec *r, enum osp_credentials_kind credentials,
+                  int status)
+{
+    int answer = status == OK ? r->status : status;
+
+    if (!credentials) {
+        return;
+    }
+    pin->challenged = answer == HTTP_UNAUTHORIZED && goes_on(r->headers_out);
+    if (pin->challenged) {
+        return;
+    }
+    if (answer == HTTP_UNAUTHORIZED || (status != OK && answer >= HTTP_INTERNAL_SERVER_ERROR)) {
+        osp_count_pin(OSP_PIN_FAILED);
+    }
+    else {
+        osp_count_pin(OSP_PIN_COMPLETED);
+    }
+}
+
+/* mod_proxy closes the connection of a sub-request, unless a body was kept for it: an empty one. */
+static void keep_for_subrequest(request_rec *r)
+{
+    if (r->main && !r->kept_body) {
+        r->kept_body = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+        ap_add_input_filter_handle(no_body, NULL, r, r->connection);
+    }
+}
+
+static apr_status_t read_no_body(ap_filter_t *f, apr_bucket_brigade *brigade, ap_input_mode_t mode,
+                                 apr_read_type_e block, apr_off_t bytes)
+{
+    (void)mode;
+    (void)block;
+    (void)bytes;
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(f->c->bucket_alloc));
+    return APR_SUCCESS;
+}
+
+/* mod_proxy closes the connection when it shows a page of httpd's own instead of an answer: not for
+ * the challenge in the middle of a handshake, whose body nobody sees. */
+static void show_challenge(request_rec *r, const osp_request *rec)
+{
+    if (no_override && rec->credentials == OSP_CREDENTIALS_FIRST) {
+        r->per_dir_config = ap_merge_per_dir_configs(r->pool, r->per_dir_config, no_override);
+    }
+}
+
+static int run(request_rec *r, osp_pin *pin, proxy_server_conf *conf, char *url,
+               const char *proxyname, apr_port_t proxyport)
+{
+    osp_request *rec = osp_request_get(r);
+    ap_conf_vector_t *sections = r->per_dir_config;
+    osp_pin *outer;
+    int status;
+
+    apr_table_unset(r->subprocess_env, "proxy-nokeepalive");
+    apr_table_unset(r->subprocess_env, "force-proxy-request-1.0");
+    if (rec->credentials) {
+        pin->scheme = rec->auth_scheme;
+    }
+    if (pin->scheme) {
+        apr_table_setn(r->notes, "OSPROXY_SCHEME", pin->scheme);
+    }
+    pin->sealed = rec->credentials == OSP_CREDENTIALS_ANSWER;
+    pin->busy = 1;
+    rec->carried = 1;
+    keep_for_subrequest(r);
+    show_challenge(r, rec);
+    outer = osp_pin_enter(pin);
+    status = proxy_run_scheme_handler(r, pin->own, conf, url, proxyname, proxyport);
+    osp_pin_enter(outer);
+    r->per_dir_config = sections;
+    rec->carried = 0;
+    rec->pin_failed = status == HTTP_SERVICE_UNAVAILABLE;
+    pin->busy = pin->sealed = 0;
+    pin->real->s->transferred += pin->own->s->transferred;
+    pin->real->s->read += pin->own->s->read;
+    pin->own->s->transferred = pin->own->s->read = 0;
+    judge(pin, r, rec->credentials, status);
+    return status;
+}
+
+/* A sub-request while the main one is on the pin, say an include in a page that still arrives: it
+ * gets a connection for itself, on which nobody is signed in but by its own credentials. */
+static int run_beside(request_rec *r, const osp_pin *busy, proxy_server_conf *conf, char *url,
+                      const char *proxyname, apr_port_t proxyport)
+{
+    const char *error;
+    osp_pin *pin = osp_pin_open(r->pool, r, busy->real, busy->balancer, busy->origin, &error);
+    int status;
+
+    if (!pin) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "OSP0901: [pinned-auth] no private connection to %s: %s", busy->origin, error);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    status = run(r, pin, conf, url, proxyname, proxyport);
+    osp_pin_close(pin, OSP_PIN_CLOSED_BY_CLIENT);
+    return status;
 }
 
 static int handle(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
@@ -344,23 +490,95 @@ static int handle(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
     osp_pin *pin = rec->pin;
     int status;
 
-    if (!pin) {
+    (void)worker;
+    if (!rec->pin_needed || rec->carried) {
         return DECLINED;
     }
-    rec->pin = NULL; /* the run from inside */
-    apr_table_unset(r->subprocess_env, "proxy-nokeepalive");
-    apr_table_unset(r->subprocess_env, "force-proxy-request-1.0");
-    apr_table_setn(r->notes, "OSPROXY_PIN", "pinned");
-    status = proxy_run_scheme_handler(r, pin->own, conf, url_for(r, pin, worker, url), proxyname,
-                                      proxyport);
-    pin->real->s->transferred += pin->own->s->transferred;
-    pin->real->s->read += pin->own->s->read;
-    pin->own->s->transferred = pin->own->s->read = 0;
-    if (status == HTTP_SERVICE_UNAVAILABLE || status == HTTP_BAD_GATEWAY) {
-        drop(pins_of(client_connection(r)), pin); /* the client starts over */
+    if (!pin) { /* mod_proxy goes on after a refusal, on a shared connection */
+        return HTTP_SERVICE_UNAVAILABLE;
     }
-    /* 503 would blame, and take out, the member that was elected but not asked. */
-    return status == HTTP_SERVICE_UNAVAILABLE ? HTTP_BAD_GATEWAY : status;
+    if (proxyname && strncasecmp(pin->origin, "https:", 6) != 0) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      "OSP0908: [pinned-auth] credentials for %s refused: ProxyRemote leads there, "
+                      "and shares its connections", pin->origin);
+        return refuse(r, HTTP_SERVICE_UNAVAILABLE,
+                      "Windows authentication cannot be carried through another proxy.");
+    }
+    if (pin->busy) {
+        return run_beside(r, pin, conf, url, proxyname, proxyport);
+    }
+    status = run(r, pin, conf, url, proxyname, proxyport);
+    if (pin->once && !pin->challenged) {
+        rec->pin = NULL;
+        osp_pin_close(pin, OSP_PIN_CLOSED_BY_CLIENT);
+    }
+    return status;
+}
+
+/* ---- HTTP/2 ---------------------------------------------------------------------------------------- */
+
+/* The answer may be a back end's own, or a page that httpd shows instead. */
+static int is_of_backend(request_rec *r)
+{
+    for (; r; r = r->prev) {
+        if (osp_request_get(r)->proxied) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A 401 that nobody can answer over HTTP/2 says so at once, as IIS does: curl, for one, keeps trying
+ * otherwise. With another scheme beside them the client has the choice. */
+static apr_status_t filter_h2(ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    request_rec *r = f->r;
+    ap_filter_t *next = f->next;
+
+    ap_remove_output_filter(f);
+    if (r->status == HTTP_UNAUTHORIZED && is_of_backend(r)) {
+        tally count = {0, 0, 0};
+
+        count_challenges(r->headers_out, &count);
+        count_challenges(r->err_headers_out, &count);
+        if (count.binding && !count.other) {
+            r->status = send_back_to_http11(r);
+            r->status_line = NULL;
+            osp_request_count(r, OSP_RULE_PINNED_AUTH, OSP_ACTED);
+        }
+    }
+    return ap_pass_brigade(next, brigade);
+}
+
+static void insert_h2(request_rec *r)
+{
+    if (r->connection->master && osp_request_mode(r, OSP_RULE_PINNED_AUTH) == OSP_ENFORCE) {
+        ap_add_output_filter_handle(h2_filter, NULL, r, r->connection);
+    }
+}
+
+/* ---- hooks ------------------------------------------------------------------------------------------ */
+
+static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
+{
+    const char *error = NULL;
+
+    (void)plog;
+    no_override = NULL;
+    if (osp_engine_used() && osp_settings_used("ProxyErrorOverride")) {
+        no_override = osp_settings_vector(pconf, ptemp, main_server, "ProxyErrorOverride", "Off",
+                                          &error);
+    }
+    if (error) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server,
+                     "OSP0909: [pinned-auth] ProxyErrorOverride Off could not be set: %s", error);
+    }
+    return OK;
+}
+
+static void retrieve(void)
+{
+    retry_worker = APR_RETRIEVE_OPTIONAL_FN(ap_proxy_retry_worker);
 }
 
 void osp_pinned_auth_hooks(apr_pool_t *p)
@@ -369,7 +587,13 @@ void osp_pinned_auth_hooks(apr_pool_t *p)
     static const char *const after[] = {"mod_proxy_http.c", "mod_proxy_wstunnel.c", NULL};
 
     (void)p;
+    osp_pin_hooks(p);
+    ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_optional_fn_retrieve(retrieve, NULL, NULL, APR_HOOK_MIDDLE);
     proxy_hook_scheme_handler(handle, NULL, after, APR_HOOK_REALLY_FIRST);
-    /* Before lingering close: the back end's connection shall not live longer than the client's. */
-    ap_hook_pre_close_connection(close_all, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Behind negotiate's: what is not offered needs no other connection. */
+    ap_hook_insert_filter(insert_h2, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_insert_error_filter(insert_h2, NULL, NULL, APR_HOOK_REALLY_LAST);
+    h2_filter = ap_register_output_filter("OSPROXY_HTTP11", filter_h2, NULL, AP_FTYPE_CONTENT_SET);
+    no_body = ap_register_input_filter("OSPROXY_NO_BODY", read_no_body, NULL, AP_FTYPE_RESOURCE);
 }

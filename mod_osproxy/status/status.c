@@ -7,6 +7,7 @@
 #include "http_protocol.h"
 
 #include "osproxy.h"
+#include "pin.h"
 
 static const char *const event_names[OSP_EVENT_COUNT] = {"acted", "reported", "refused"};
 
@@ -72,13 +73,27 @@ static void json_rule(request_rec *r, const server_rec *s, enum osp_rule_id id)
     ap_rputs("}", r);
 }
 
+static void json_pins(request_rec *r)
+{
+    int event;
+
+    ap_rprintf(r, "\"pins\":{\"open\":%u", osp_count_pins_read_open());
+    for (event = 0; event < OSP_PIN_EVENT_COUNT; event++) {
+        ap_rprintf(r, ",\"%s\":%" APR_UINT64_T_FMT, osp_pin_event_name((enum osp_pin_event)event),
+                   osp_count_pin_read((enum osp_pin_event)event));
+    }
+    ap_rputs("}", r);
+}
+
 static void send_json(request_rec *r)
 {
     const server_rec *s;
     int id;
 
     ap_set_content_type(r, "application/json");
-    ap_rprintf(r, "{\"osproxy\":\"" OSP_VERSION "\",\"schema\":1,\"vhosts\":[");
+    ap_rprintf(r, "{\"osproxy\":\"" OSP_VERSION "\",\"schema\":1,\n");
+    json_pins(r);
+    ap_rputs(",\n\"vhosts\":[", r);
     for (s = ap_server_conf; s; s = s->next) {
         ap_rprintf(r, "%s\n  {\"name\":%s,\"port\":%d,\"file\":%s,\"line\":%u,\"engine\":\"%s\","
                    "\"rules\":{", s == ap_server_conf ? "" : ",",
@@ -109,6 +124,29 @@ static void html_rule(request_rec *r, const server_rec *s, enum osp_rule_id id)
     ap_rputs("</tr>\n", r);
 }
 
+static void html_pins(request_rec *r)
+{
+    int event;
+
+    ap_rprintf(r, "<h2>Windows authentication</h2>\n<table><tr><th scope=\"row\">clients with a "
+               "connection of their own</th><td class=\"n\">%u</td></tr>\n",
+               osp_count_pins_read_open());
+    for (event = 0; event < OSP_PIN_EVENT_COUNT; event++) {
+        ap_rprintf(r, "<tr><th scope=\"row\">%s</th><td class=\"n\">%" APR_UINT64_T_FMT
+                   "</td></tr>\n", osp_pin_event_title((enum osp_pin_event)event),
+                   osp_count_pin_read((enum osp_pin_event)event));
+    }
+    ap_rputs("</table>\n", r);
+}
+
+static const char *heading(apr_pool_t *p, const server_rec *s)
+{
+    const char *name = ap_escape_html(p, s->server_hostname);
+
+    return s->is_virtual ? apr_psprintf(p, "%s:%d", name, port_of(s))
+                         : apr_pstrcat(p, name, ", outside virtual hosts", NULL);
+}
+
 static void send_html(request_rec *r)
 {
     const server_rec *s;
@@ -124,11 +162,15 @@ static void send_html(request_rec *r)
              "table{border-collapse:collapse;width:100%}\n"
              "th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #8884}\n"
              ".n{text-align:right;font-variant-numeric:tabular-nums}\n"
-             ".enforce{color:#2a8a4a}.report{color:#b07000}.off{color:#888}\n"
+             "h2,p{overflow-wrap:anywhere}\n"
+             ".enforce{color:#207a3e}.report{color:#8f5a00}.off{color:#6b6b6b}\n"
+             "@media(prefers-color-scheme:dark){.enforce{color:#5cc98a}.report{color:#e0a83c}"
+             ".off{color:#a0a0a0}}\n"
+             "@media(max-width:30rem){body{padding:0 .5rem}th,td{padding:.25rem .15rem;"
+             "font-size:.8rem}}\n"
              "</style></head><body>\n<h1>mod_osproxy " OSP_VERSION "</h1>\n", r);
     for (s = ap_server_conf; s; s = s->next) {
-        ap_rprintf(r, "<h2>%s:%d</h2>\n<p>engine %s", ap_escape_html(r->pool, s->server_hostname),
-                   port_of(s), engine_name(s));
+        ap_rprintf(r, "<h2>%s</h2>\n<p>engine %s", heading(r->pool, s), engine_name(s));
         if (s->defn_name) {
             ap_rprintf(r, ", defined in %s:%u", ap_escape_html(r->pool, s->defn_name),
                        s->defn_line_number);
@@ -140,6 +182,7 @@ static void send_html(request_rec *r)
         }
         ap_rputs("</table>\n", r);
     }
+    html_pins(r);
     ap_rputs("</body></html>\n", r);
 }
 

@@ -29,6 +29,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from haproxy import Haproxy
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 WARM, REQUESTS = 500, 2000
 BAR = 700  # instructions per request
@@ -41,6 +43,10 @@ KINDS = (
     ("http, traditional", False, "/Portal/Home.aspx"),
     ("https, reactive", True, "/App/scripts/App.index.js"),
 )
+
+# Requests that go by a pin: each brings a ticket, so that a new connection needs no handshake.
+PINNED = (("pinned, http", False, "/WinAuth/Home"),)
+TICKET = {"Authorization": "Negotiate YIIGhgYGKwYBBQUCoIIGejCCBnagMDAuBgkqhkiC9xIBAgI="}
 
 # What Debian enables by itself, and what a reverse proxy needs. A distribution may have some of them
 # built in.
@@ -288,10 +294,11 @@ def instructions(servers):
 
 # ---- throughput ----------------------------------------------------------------------------------
 
-def load(server, https, path, seconds):
+def load(server, https, path, seconds, extra):
     """Requests per second by wrk; an answer that is not 200 ends the bench."""
     url = f"http{'s' if https else ''}://127.0.0.1:{server.https if https else server.http}{path}"
-    fields = [word for name, value in FIELDS.items() for word in ("-H", f"{name}: {value}")]
+    fields = [word for name, value in {**FIELDS, **extra}.items()
+              for word in ("-H", f"{name}: {value}")]
     run = subprocess.run(["wrk", "-t1", "-c16", f"-d{seconds}s", *fields, url],
                          capture_output=True, text=True, check=True)
     match = re.search(r"Requests/sec: *([\d.]+)", run.stdout)
@@ -307,18 +314,18 @@ def interval(values):
     return inner[0], inner[-1]
 
 
-def throughput(servers, pairs, seconds):
-    """Rows of (request, plain per second, with per second, ratios)."""
+def throughput(servers, kinds, extra, pairs, seconds):
+    """Rows of (request, per second of the one, of the other, ratios other to one)."""
     for server in servers:
         server.start()
     try:
-        for name, https, path in KINDS:
+        for name, https, path in kinds:
             for server in servers:
-                load(server, https, path, 1)  # warm
+                load(server, https, path, 1, extra)  # warm
             rates = ([], [])
             for pair in range(pairs):
                 for i in ((0, 1), (1, 0))[pair % 2]:
-                    rates[i].append(load(servers[i], https, path, seconds))
+                    rates[i].append(load(servers[i], https, path, seconds, extra))
             yield name, *rates, [b / a for a, b in zip(*rates)]
     finally:
         for server in servers:
@@ -345,6 +352,7 @@ def main():
             worst = print_instructions(servers, options.profile)
             if not options.gate and not options.profile:
                 print_throughput(servers, options)
+                print_pinned(bench, servers[1], options)
         finally:
             for server in servers:
                 server.stop()
@@ -370,11 +378,24 @@ def print_instructions(servers, profile):
 def print_throughput(servers, options):
     print(f"requests per second (wrk, 16 connections, {options.pairs} pairs of {options.seconds} s)")
     print(f"{'':20}{'plain':>10}{'module':>10}{'ratio':>8}")
-    for name, plain, module, ratios in throughput(servers, options.pairs, options.seconds):
+    for name, plain, module, ratios in throughput(servers, KINDS, {}, options.pairs,
+                                                  options.seconds):
         low, high = interval(ratios)
         verdict = "1 lies within" if low <= 1 <= high else "1 lies OUTSIDE"
         print(f"{name:20}{statistics.median(plain):10.0f}{statistics.median(module):10.0f}"
               f"{statistics.median(ratios):8.3f}  {low:.3f} to {high:.3f}: {verdict}", flush=True)
+
+
+def print_pinned(bench, server, options):
+    """Reported, with no bar: another server's speed is not ours to promise."""
+    print("\npinned requests per second against HAProxy with http-reuse never")
+    print(f"{'':20}{'HAProxy':>10}{'module':>10}{'ratio':>8}")
+    haproxy = Haproxy(bench, *free_ports(1))
+    for name, other, module, ratios in throughput([haproxy, server], PINNED, TICKET,
+                                                  options.pairs, options.seconds):
+        low, high = interval(ratios)
+        print(f"{name:20}{statistics.median(other):10.0f}{statistics.median(module):10.0f}"
+              f"{statistics.median(ratios):8.3f}  {low:.3f} to {high:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Fixtures and order: one server per test file and MPM, its tests together, in parallel by that."""
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -8,9 +10,12 @@ from osptest import Backend, H2Backend, Httpd, httpd as httpd_code, module_path
 from osptest.place import MPMS
 from osptest.ways import WAYS, ways_for
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lab.fixtures import front_of, lab, own_front, scripted, second  # noqa: E402, F401
+
 CLIENTS = ("http", "https", "h2")
 # The long waiters first, so that they do not end alone.
-FIRST = ("test_keep_alive.py", "test_reload.py")
+FIRST = ("test_keep_alive.py", "test_reload.py", "test_pinned_auth_chaos.py")
 
 
 def pytest_configure(config):
@@ -135,7 +140,7 @@ def pytest_runtest_makereport(item, call):
     """A failed test shows the error logs of its servers."""
     report = (yield).get_result()
     if report.failed and call.when == "call":
-        for server in httpd_code.running:
+        for server in list(httpd_code.running):
             if server.log.recent():
                 report.sections.append((f"httpd {server.mpm}", server.log.text()))
 

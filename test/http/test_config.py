@@ -27,6 +27,11 @@ REFUSED = {
     "OSProxyInternal ::ffff:10.0.0.0/95": ["'::ffff:10.0.0.0/95'"],
     "OSProxyInternal 10.0.0.0/8 evil": ["'evil'"],
     "OSProxyInternal 10.0.0.1:80": ["'10.0.0.1:80'"],
+    "OSProxyInternal 0.0.0.0/0": ["'0.0.0.0/0'", "OSProxyRule negotiate off"],
+    "OSProxyInternal 10.0.0.0/00": ["'10.0.0.0/00'", "OSProxyRule negotiate off"],
+    "OSProxyInternal 0.0.0.0/0.0.0.0": ["'0.0.0.0/0.0.0.0'", "OSProxyRule negotiate off"],
+    "OSProxyInternal ::/0": ["'::/0'", "OSProxyRule negotiate off"],
+    "OSProxyInternal ::ffff:0.0.0.0/96": ["'::ffff:0.0.0.0/96'", "OSProxyRule negotiate off"],
     "OSProxyInternal": ["OSProxyInternal"],
     "OSProxyDomain https://apps.example.com": ["'https://apps.example.com'", "apps.example.com"],
     "OSProxyDomain apps.example.com:443": ["'apps.example.com:443'", "port"],
@@ -208,13 +213,14 @@ def test_the_shipped_configuration_watches_and_shows_its_page(start, farm, backe
 # ---- merging
 
 def test_lists_of_a_virtual_host_replace_or_extend_the_servers(start, farm):
-    """Modules add up, the nearer declaration of one winning; internal addresses and domains are
-    replaced."""
+    """Modules add up, the nearer declaration of one winning, unless it names no kind; internal
+    addresses and domains are replaced."""
     def conf(address):
         text = ("OSProxyModule One reactive\nOSProxyModule Two traditional\n"
                 "OSProxyKeepAlive 40\n")
         body = f"ProxyPreserveHost On\nProxyPass / {farm['http'].url}/\n"
-        text += both(address, "OSProxyModule Two mobile\nOSProxyKeepAlive 50\n" + body)
+        text += both(address, "OSProxyModule Two mobile\nOSProxyModule ONE\n"
+                     "OSProxyKeepAlive 50\n" + body)
         return text + both(address, body, name="inherits.example.com")
     httpd = start(conf)
     for host, module, status in (("apps", "One", 308), ("apps", "Two", 308),

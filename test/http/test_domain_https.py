@@ -154,6 +154,18 @@ def test_a_trusted_hop_that_says_http_is_redirected(front, backend):
     assert backend.requests == []
 
 
+def test_a_trusted_hop_that_says_nothing_cannot_loop(front, backend):
+    front.expect_log(r"OSP0803: \[domain-https\].*127\.8\.0\.1")
+    with front.counting("domain-https") as count:
+        for proto in ("", "gopher"):
+            assert via_hop(front, proto).status == 200
+        assert via_hop(front, "https", method="POST").status == 200
+        assert front.ask("http", "/React/x", source=HOP, method="POST", body=b"x",
+                         headers=[("X-Forwarded-For", "203.0.113.9")]).status == 200
+    assert count.all == {"acted": 0, "reported": 3, "refused": 0}
+    assert len(backend.requests) == 4
+
+
 def test_a_stranger_is_not_believed(front, backend):
     for source in ("127.7.0.1", "127.0.0.1"):
         answer = front.ask("http", "/React/x", source=source,

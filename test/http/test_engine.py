@@ -214,6 +214,29 @@ def test_a_rule_of_the_server_reaches_its_virtual_hosts(levels, backend):
     assert [request.get("X-Forwarded-Proto") for request in backend.requests] == ["gopher", "http"]
 
 
+def test_virtual_hosts_without_a_directive_of_their_own_share_nothing(start, farm):
+    """httpd hands such virtual hosts the main server's configuration itself, not a copy."""
+    def conf(address):
+        text = "OSProxyEngine On\nOSProxyModule React reactive\n"
+        for name in ("one", "two", "three"):
+            body = f"Header set X-Site {name}\nProxyPass / {farm['http'].url}/\n"
+            text += both(address, body, name=f"{name}.example.com", head="")
+        return text
+    httpd = start(conf)
+    for name in ("one", "two", "three"):
+        host = f"{name}.example.com"
+        with httpd.counting("preserve-host", name=host) as count:
+            answer = httpd.ask("http", "/x", host=host)
+        assert (answer.get("X-Site"), count.acted) == (name, 1)
+        answer = httpd.ask("http", "/React/x", host="stranger.example.net" if name == "one" else host)
+        assert answer.get("Location") == f"https://{host}/React/x"
+    rows = {(row["name"], row["port"]): row["rules"] for row in httpd.status()["vhosts"]}
+    assert rows["one.example.com", 80]["preserve-host"]["acted"] == 1
+    assert rows["one.example.com", 443]["preserve-host"]["acted"] == 0
+    assert rows["front.example.com", 0]["preserve-host"]["acted"] == 0
+    assert rows["one.example.com", 80]["keep-alive"]["acted"] == 1
+
+
 def test_the_status_page_shows_modes_and_reasons(levels):
     rows = {row["name"]: row for row in levels.status()["vhosts"]}
     assert {name: rows[f"{name}.example.com"]["engine"]
@@ -251,5 +274,6 @@ def test_the_status_page_is_for_reading(levels):
     with Connection(levels.control) as connection:
         answer = connection.request("/osproxy-status", host="control.example.com")
     assert answer.status == 200 and "html" in answer.get("Content-Type")
-    for word in ("preserve-host", "inherits.example.com", "for all sites"):
+    for word in ("preserve-host", "inherits.example.com:80", "for all sites",
+                 "front.example.com, outside virtual hosts"):
         assert word in answer.text

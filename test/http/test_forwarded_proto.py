@@ -115,6 +115,21 @@ def test_each_request_of_a_connection_is_swept(front, backend):
             "X-Forwarded-Host": "apps.example.com", "X-Forwarded-Server": "apps.example.com"}
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_client_cannot_have_it_removed_as_hop_by_hop(front, farm, client, way):
+    """mod_proxy drops what the client's Connection names (RFC 9110 section 7.6.1), ours as well."""
+    front.allow_log("OSP05")
+    named = [] if client == "h2" else [
+        ("Connection", "close, X-Forwarded-Proto, X-Forwarded-For"),
+        ("Connection", "x-forwarded-host,X-Forwarded-Server, Host")]
+    assert front.ask(client, f"/{way}/x", headers=named + SPOOFED, source=STRANGER).status == 200
+    request = server_of(way, farm).the_request()
+    assert request.all("X-Forwarded-Proto") == [scheme_of(client)]
+    assert request.all("Host") == ["apps.example.com"]
+    if not way.startswith("h2"):
+        assert request.all("X-Forwarded-For") == [STRANGER]
+
+
 def test_other_fields_keep_their_bytes_and_order(front, backend):
     headers = [("X-CSRFToken", "T6C+9iB49TLra4jEsMeSckDMNhQ="), ("X-Forwarded-Proto", "x"),
                ("OutSystems-client-env", "browser"), ("X-Forward", "y"), ("X-A", "1"),
@@ -186,6 +201,20 @@ def test_a_stranger_is_not_believed(front, backend):
     request = backend.the_request()
     assert request.all("X-Forwarded-Proto") == ["http"]
     assert request.all("X-Forwarded-For") == [STRANGER]
+
+
+def test_the_proxy_protocol_vouches_for_an_address_and_no_header(start, farm, backend):
+    """A load balancer that passes bytes on passes its clients' header fields on, too."""
+    httpd = start(lambda address: both(
+        address, f"RemoteIPProxyProtocol On\nProxyPass / {farm['http'].url}/\n"))
+    with Connection(httpd.address) as connection:
+        connection.send(b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 80\r\n")
+        told = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil.example.net")]
+        assert connection.request("/x", headers=told + SPOOFED).status == 200
+    request = backend.the_request()
+    assert evil(request) == []
+    assert request.all("X-Forwarded-Proto") == ["http"]
+    assert request.all("X-Forwarded-For") == ["203.0.113.9"]
 
 
 # ---- opt-out, Report

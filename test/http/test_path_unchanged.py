@@ -127,10 +127,12 @@ def test_bodies_and_answers_are_not_touched(front, backend):
 
 
 def test_after_a_failover_the_bytes_are_still_right(front, backend):
-    front.allow_log("AH0")          # one member of the balancer does not exist
+    front.allow_log("AH0|OSP0701")  # one member of the balancer does not exist
     for _ in range(4):
-        seen = received(front, backend, ["/failover/%7E//a%2Fb"])
+        with front.counting("path-unchanged") as path, front.counting("default-ports") as port:
+            seen = received(front, backend, ["/failover/%7E//a%2Fb"], host="apps.example.com:81")
         assert list(seen.values()) == ["/failover/%7E//a%2Fb"]
+        assert (path.acted, port.reported) == (1, 1)
         assert backend.requests[-1].all("X-Forwarded-Proto") == ["http"]
 
 
@@ -311,6 +313,13 @@ def test_off_and_report_send_what_httpd_sends(front, plain, backend):
                 seen = received(front, backend, [target])
             assert seen == received(plain, backend, [target])
             assert count.all == {"acted": 0, "reported": reported, "refused": 0}, target
+
+
+def test_report_says_that_it_would_refuse(start, mpm, farm, backend):
+    httpd = start(site(mpm, farm, extra='OSProxyRule domain-https off "a test"\n'
+                                        "OSProxyRule path-unchanged report\n"))
+    httpd.expect_log(r"OSP0502.*/other/x.*would be refused")
+    assert received(httpd, backend, ["/RMoved/x"]) == {"/RMoved/x": "/other/x"}
 
 
 def test_one_connection_many_targets(front, backend):

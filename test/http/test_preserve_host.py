@@ -167,6 +167,16 @@ def test_a_request_without_host_gets_the_server_name(front, farm, way):
         assert server_of(way, farm).the_request().sni == NAME
 
 
+@pytest.mark.parametrize("way", ["ProxyPass", "https", "h2", "https_balancer"])
+@pytest.mark.parametrize("host", ["www.example.com", "www.example.com:80"])
+def test_the_host_of_an_absolute_uri_arrives_without_a_host_field(front, farm, way, host):
+    answer = raw(front.address, f"GET http://{host}/{way}/old HTTP/1.0\r\n\r\n".encode())
+    assert answer.status == 200
+    assert server_of(way, farm).the_request().get("Host") == host
+    if way in TLS_WAYS:
+        assert server_of(way, farm).the_request().sni == "www.example.com"
+
+
 @pytest.fixture(scope="module")
 def impostor():
     """An app server whose certificate is for somebody else."""

@@ -1,6 +1,6 @@
 """The IIS stand-in: httpd with mod_auth_gssapi and gss-ntlmssp, which authenticates connections.
 
-Under /WinAuth/ it asks for Negotiate or NTLM, /public is open to all. Every page says in its body
+Where a path has /WinAuth/ in it, it asks for Negotiate or NTLM; all else is open. Every page says in its body
 whom it serves (whoami.lua) and in X-Lab-User, X-Lab-Mech and X-Lab-Connection.
 """
 import os
@@ -61,7 +61,7 @@ Header always set X-Powered-By ASP.NET
 Header always set X-Lab-User "expr=%{{REMOTE_USER}}"
 Header always set X-Lab-Mech "expr=%{{reqenv:GSS_MECH}}"
 Header always set X-Lab-Connection "expr=%{{reqenv:LAB_CONNECTION}}"
-<Location /WinAuth>
+<LocationMatch /WinAuth(/|$)>
     AuthType GSSAPI
     AuthName "Windows"
     GssapiConnectionBound On
@@ -69,7 +69,7 @@ Header always set X-Lab-Connection "expr=%{{reqenv:LAB_CONNECTION}}"
     GssapiAllowedMech ntlmssp
     GssapiPublishMech On
     Require valid-user
-</Location>
+</LocationMatch>
 {extra}
 <VirtualHost {address}:80>
     ServerName {host}

@@ -15,8 +15,10 @@ The query says what goes wrong with a request:
     fault=half               closes in the middle of the page's body
     fault=drop               closes instead of answering a request that carries no credentials
     fault=close              says Connection: close with the page
+    fault=hang               takes the request and never answers
     slow=S  idle=S           answers after, closes an idle connection after S seconds
-    size=N  include=TARGET   so many bytes more in the page; an SSI include of the target in it
+    size=N                   so many bytes more in the page
+    include=TARGET  times=N  an SSI include of the target in the page, N times
 /stats, asked directly, answers with the counters. A websocket upgrade on a connection that is
 signed in gets an echo whose first message is the user's name.
 """
@@ -112,7 +114,7 @@ class Connection(asyncio.Protocol):
     def _handle(self, request):
         if request.path == "/stats":
             self._answer(request, 200, json.dumps(self.server.stats()).encode())
-        elif request.path.startswith("/public"):
+        elif "/public" in request.path:
             self._page(request, "")
         else:
             self._protected(request)
@@ -134,6 +136,8 @@ class Connection(asyncio.Protocol):
             self._answer(request, 401, challenges=self.server.offers)
         elif fault == "drop":
             self.transport.close()
+        elif fault == "hang":
+            self.busy = True
         else:
             self.server.count["bare"] += 1
             self._page(request, self.user)
@@ -177,7 +181,8 @@ class Connection(asyncio.Protocol):
                            "connection": f"{self.server.name}:{self.port}"}).encode() + b"\n"
         body += request.body or b"x" * int(request.query.get("size", 0))
         if "include" in request.query:
-            body += f'<!--#include virtual="{request.query["include"]}"-->\n'.encode()
+            include = f'<!--#include virtual="{request.query["include"]}"-->\n'.encode()
+            body += include * int(request.query.get("times", 1))
             body += b"x" * 100000
         self._answer(request, 200, body, user=user, close=fault == "close", half=fault == "half")
         if "idle" in request.query:
@@ -280,6 +285,10 @@ class Faults:
         self._listener.close()
         for connection in list(self.open):
             connection.transport.abort()
+
+    def reset(self):
+        """Forgets what was counted; connections stay."""
+        self.count.clear()
 
     def recycle(self):
         """Closes every connection, as a recycled application pool does."""

@@ -54,6 +54,10 @@ class Counts:
                 f"public pages failed: {self.public_failed} of {self.public}; "
                 f"{self.retried} retried; {self.seconds:.1f} s")
 
+    def story(self):
+        """line() and examples of what went wrong."""
+        return "\n".join([self.line(), *self.examples])
+
     def example(self, text):
         if len(self.examples) < EXAMPLES:
             self.examples.append(text)
@@ -163,17 +167,23 @@ def stranger_plan(dice, requests, prefix):
 
 def run(front, lab, scheme, *, users=20, requests=None, sessions=6, seed=1, together=8,
         prefix=""):
-    """The interleaved run; Counts. requests: of each user. together: clients in flight at once.
-    prefix: of all targets, in front of /WinAuth/ and /public."""
+    """The interleaved run; Counts. scheme: "mixed" gives each session another one. requests: of
+    each user. together: clients in flight at once. prefix: of all targets, in front of /WinAuth/
+    and /public."""
     dice = random.Random(seed)
     counts = Counts(scheme)
     requests = requests or REQUESTS[scheme]
     names = lab.names[:users]
-    if scheme.startswith("krb"):
+    if scheme.startswith("krb") or scheme == "mixed":
         lab.kdc.tickets(*names)
+
+    def login(name):
+        word = dice.choice(list(SCHEMES)) if scheme == "mixed" else scheme
+        return make_login(word, lab, name, dice)
+
     crowd = []
     for name in names:
-        client = Client(front, name, lambda name=name: make_login(scheme, lab, name, dice))
+        client = Client(front, name, lambda name=name: login(name))
         plan = user_plan(dice, name, requests, sessions, prefix)
         crowd.append(Actor(client, plan, counts))
     beside = max(1, users * requests // 4 // STRANGERS)

@@ -13,40 +13,56 @@ from osptest.place import addresses, module_path, server_directory, server_user
 from .clients import Front
 from .process import Process
 
-# Room for some dozens of clients with idle connections on every MPM.
-PREFORK = "StartServers 16\nServerLimit 200\nMaxRequestWorkers 200\nMaxSpareServers 100\n"
+# Room for some dozens of clients with idle connections on every MPM; prefork starts them at once,
+# for it adds them slowly.
+MPM_CONF = {
+    "event": "",
+    "worker": "",
+    "prefork": "StartServers 40\nServerLimit 200\nMaxRequestWorkers 200\nMinSpareServers 8\n"
+               "MaxSpareServers 100\n",
+}
+ENGINE = "OSProxyEngine On\n"
+INSIDE = "OSProxyInternal 127.0.0.0/8\n"        # all clients may use Negotiate
+TRAFFIC = "KeepAliveTimeout 30\nMaxKeepAliveRequests 0\n"
+
+
+def site(address, lab, body, *, conf="", head=ENGINE + INSIDE, **options):
+    """The same site with and without TLS, for Httpd; body: what is proxied, conf: the rest."""
+    text = TRAFFIC + "ProxyPreserveHost On\n" + ssl_proxy() + conf + body
+    return both(address, text, name=lab.host, head=head, **options)
 
 
 @contextlib.contextmanager
 def httpd(lab, mpm="event", *, module=False, options="", conf="", head=None, scheme="http",
-          mpm_conf="", body=None):
+          mpm_conf="", body=None, strict=False, **more):
     """httpd with ProxyPass to the first stand-in; the Front, its server in `.httpd`.
 
-    options: of ProxyPass. conf: more lines of the virtual host. body: instead of the ProxyPass."""
+    options: of ProxyPass. conf: more lines of the virtual host. body: instead of the ProxyPass.
+    strict: an unexpected line in the error log is an error. more: of Httpd."""
     if body is None:
         body = f"ProxyPass / {lab.backends[0].url(scheme)}/ {options}\n"
-    text = "KeepAliveTimeout 30\nMaxKeepAliveRequests 0\nProxyPreserveHost On\n" + ssl_proxy() \
-        + conf + body
-    server = Httpd(mpm, module=module, mpm_conf=mpm_conf or (PREFORK if mpm == "prefork" else ""))
-    head = ("OSProxyEngine On\nOSProxyInternal 127.0.0.0/8" if module else "") \
-        if head is None else head
-    server.conf = both(server.address, text, name=lab.host, head=head)
-    server.start()
+    server = Httpd(mpm, module=module, mpm_conf=MPM_CONF[mpm] + mpm_conf, **more)
+    head = (ENGINE + INSIDE if module else "") if head is None else head
+    server.conf = site(server.address, lab, body, conf=conf, head=head)
     try:
+        server.start()
         yield HttpdFront(server, lab)
-    finally:
+    except BaseException:
+        server.cleanup()
+        raise
+    if not strict:
         server.log.allow(".")
-        server.stop()
+    server.stop()
 
 
 class HttpdFront(Front):
-    """The plain-http front of an httpd; `.secure_front` the one with TLS."""
+    """The plain-http front of an httpd; `.secure_front` the one with TLS. name: another host."""
 
-    def __init__(self, server, lab):
-        super().__init__(server.address, host=lab.host)
+    def __init__(self, server, lab, name=None):
+        super().__init__(server.address, host=name or lab.host)
         object.__setattr__(self, "httpd", server)
         object.__setattr__(self, "secure_front",
-                           Front(server.address, 443, secure=True, host=lab.host))
+                           Front(server.address, 443, secure=True, host=name or lab.host))
 
 
 NGINX = """daemon off;

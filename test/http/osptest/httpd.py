@@ -9,8 +9,8 @@ import time
 
 from . import client
 from .errorlog import ErrorLog
-from .place import addresses, httpd_program, module_path, server_directory, server_user, \
-    shared_module
+from .place import addresses, httpd_environment, httpd_program, module_path, server_directory, \
+    server_user, shared_module
 
 MODULES = """unixd log_config logio authn_core authn_file authz_core authz_host authz_user
     auth_basic dir alias env setenvif headers rewrite status socache_shmcb slotmem_shm
@@ -36,15 +36,19 @@ def _end_with_the_tests():
 
 class Httpd:
     """conf: the site's configuration. module: False is plain httpd; before_proxy True writes the
-    wrong LoadModule order; without: modules that are not loaded. A context manager."""
+    wrong LoadModule order; without: modules that are not loaded. env, wrapper: what httpd runs with
+    and under, such as a checker of memory; patience: seconds to start. A context manager."""
 
     def __init__(self, mpm="event", conf="", *, module=True, before_proxy=False, without=(),
-                 address=None, mpm_conf=""):
+                 address=None, mpm_conf="", env=None, wrapper=(), patience=15):
         self.mpm = mpm
         self.module = module
         self.before_proxy = before_proxy
         self.without = set(without)
         self.mpm_conf = mpm_conf
+        self.env = {**httpd_environment(), **(env or {})}
+        self.wrapper = list(wrapper)
+        self.patience = patience
         self.address = address or addresses.next()
         self.control = addresses.next()
         self.dir = server_directory()
@@ -131,18 +135,19 @@ ServerName control.example.com
         path.write_text(self.full_conf(self.conf if conf is None else conf))
         done = subprocess.run([httpd_program(), "-d", str(self.dir), "-f", str(path), "-t", *args],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=60)
+                              env=httpd_environment(), timeout=60)
         return done.returncode, done.stdout
 
     # ---- life
 
     def start(self):
         with open(self.dir / "stderr.log", "wb") as stderr:
-            self.process = subprocess.Popen(self.command("-DFOREGROUND"), stdin=subprocess.DEVNULL,
-                                            stdout=stderr, stderr=stderr, start_new_session=True,
+            self.process = subprocess.Popen(self.wrapper + self.command("-DFOREGROUND"),
+                                            stdin=subprocess.DEVNULL, stdout=stderr,
+                                            stderr=stderr, start_new_session=True, env=self.env,
                                             preexec_fn=_end_with_the_tests)
         running.append(self)
-        self._wait_for(lambda: self._ready_lines() > 0, 15, "did not get ready")
+        self._wait_for(lambda: self._ready_lines() > 0, self.patience, "did not get ready")
 
     def _ready_lines(self):
         return self.error_log.read_bytes().count(READY) if self.error_log.exists() else 0
@@ -171,8 +176,9 @@ ServerName control.example.com
         self.write(conf)
         before = self._ready_lines()
         self.process.send_signal(signal.SIGUSR1)
-        self._wait_for(lambda: self._ready_lines() > before, 15, "did not reload")
-        self._wait_for(lambda: not self._old_children_listen(), 15, "kept old children listening")
+        self._wait_for(lambda: self._ready_lines() > before, self.patience, "did not reload")
+        self._wait_for(lambda: not self._old_children_listen(), self.patience,
+                       "kept old children listening")
 
     def _old_children_listen(self):
         """Children are told to go by a pipe that each generation shares with the parent: who has
@@ -189,7 +195,7 @@ ServerName control.example.com
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(self.patience)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()

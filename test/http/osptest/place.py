@@ -39,9 +39,33 @@ def shared_module(name):
     return path if f"mod_{name}" not in static_modules() and path.exists() else None
 
 
+# Set by `make asan`: the module is built with ASan and UBSan, and httpd runs under them.
+SANITIZE = bool(os.environ.get("OSPROXY_SANITIZE"))
+
+
 def module_path():
     """The module under test."""
-    return Path(os.environ.get("OSPROXY_SO") or TOP / "build/out/mod_osproxy.so").resolve()
+    built = TOP / "build/out" / ("asan" if SANITIZE else "") / "mod_osproxy.so"
+    return Path(os.environ.get("OSPROXY_SO") or built).resolve()
+
+
+@functools.lru_cache(None)
+def _sanitizer():
+    """The library that has to be in a process before the module is."""
+    out = subprocess.run([os.environ.get("CC", "gcc"), "-print-file-name=libasan.so"],
+                         capture_output=True, text=True, check=True).stdout.strip()
+    if not os.path.isabs(out):
+        raise RuntimeError("libasan.so not found: install libasan, which gcc needs for -fsanitize")
+    return out
+
+
+def httpd_environment():
+    """The environment of httpd under test. httpd ends without freeing, so leaks are not asked."""
+    env = dict(os.environ)
+    if SANITIZE:
+        env |= {"LD_PRELOAD": _sanitizer(), "UBSAN_OPTIONS": "print_stacktrace=1",
+                "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1"}
+    return env
 
 
 @functools.lru_cache(None)

@@ -1,32 +1,43 @@
-"""Headless Chromium: loads one page through a Front, with or without a Kerberos ticket.
+"""Headless Chromium, driven over its debugging pipe, through a Front.
+
+A browser is started with or without a user's Kerberos ticket. Each page() has a profile of its own
+and tells what the browser saw: the status and protocol of the answer, the page, and the prompts
+for a name and a password, which it answers as told.
 
 Two entries of its Local State stand for what a policy file would say: the GSSAPI library may be
 loaded at once (Chromium waits for a first Negotiate challenge and a restart), and the SPN is made
 from the name in the URL, not from the address that it is mapped to.
 """
-import html
 import json
 import os
 import re
+import select
+import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from ..backend import DOMAIN
 from ..world import owner
 
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
-    --disable-background-networking --disable-component-update --disable-sync
-    --ignore-certificate-errors --disable-features=NetworkServiceSandbox,HttpsUpgrades""".split()
+    --disable-background-networking --disable-component-update --disable-sync --disable-extensions
+    --disable-dev-shm-usage --disable-breakpad --no-zygote --mute-audio
+    --ignore-certificate-errors --disable-features=NetworkServiceSandbox,HttpsUpgrades
+    --remote-debugging-pipe""".split()
 LOCAL_STATE = {"auth": {"disable_negotiate_cname_lookup": True},
                "net": {"received_http_auth_negotiate_headers": True}}
 
 
 @dataclass
 class Page:
-    text: str           # what the page shows
-    error: str          # ERR_…, or "" when the page came
-    log: list           # (name, parameters) of the events of Chromium's network log
+    text: str = ""              # what the page shows
+    error: str = ""             # net::ERR_…, or "" when a page came
+    status: int = 0             # of the answer that is shown
+    protocol: str = ""          # "h2" or "http/1.1"
+    prompts: list = field(default_factory=list)     # schemes that a password was asked for
+    fetched: list = field(default_factory=list)     # texts that the page then fetched, all at once
 
     @property
     def user(self):
@@ -34,37 +45,144 @@ class Page:
         found = re.search(r'{"user":.*?}', self.text)
         return owner(json.loads(found[0])["user"]) if found else ""
 
-    def answers(self):
-        """First lines of the answers that came over the network."""
-        return [parameters["headers"][0] for name, parameters in self.log
-                if name == "HTTP_TRANSACTION_READ_RESPONSE_HEADERS" and parameters]
 
+class Chromium:
+    """A context manager; ticket: the user whose Kerberos ticket there is."""
 
-def chromium(front, lab, target="/WinAuth/", *, ticket=None, password_of=None, limit=60):
-    """ticket: the user whose Kerberos ticket there is. password_of: the user whose name and
-    password are in the URL, which Chromium uses for NTLM."""
-    with tempfile.TemporaryDirectory(prefix="osptest-chromium-") as home:
-        with open(f"{home}/Local State", "w") as file:
+    def __init__(self, front, lab, *, ticket=None):
+        self.front, self.lab, self.ticket = front, lab, ticket
+        self._number = 0
+        self._buffer = b""
+
+    def __enter__(self):
+        self.home = tempfile.mkdtemp(prefix="osptest-chromium-")
+        with open(f"{self.home}/Local State", "w") as file:
             json.dump(LOCAL_STATE, file)
-        cache = lab.ticket(ticket) if ticket else f"{home}/no-ticket"
-        env = {**os.environ, **lab.kdc.env, "KRB5CCNAME": f"FILE:{cache}", "HOME": home}
-        who = f"{DOMAIN}%5C{password_of}:{lab.password(password_of)}@" if password_of else ""
-        scheme, usual = ("https", 443) if front.secure else ("http", 80)
-        port = "" if front.port == usual else f":{front.port}"
-        done = subprocess.run(
-            ["/usr/bin/chromium", *FLAGS, f"--user-data-dir={home}",
-             f"--auth-server-allowlist={front.host}", f"--log-net-log={home}/net.json",
-             "--net-log-capture-mode=Everything",
-             f"--host-resolver-rules=MAP {front.host} {front.address}", "--dump-dom",
-             f"{scheme}://{who}{front.host}{port}{target}"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, timeout=limit)
-        error = re.search(rb"Page load failed: net::(ERR_\w+)", done.stderr)
-        return Page(html.unescape(re.sub("<[^>]*>", "", done.stdout.decode())),
-                    error[1].decode() if error else "", _net_log(f"{home}/net.json"))
+        cache = self.lab.ticket(self.ticket) if self.ticket else f"{self.home}/no-ticket"
+        env = {**os.environ, **self.lab.kdc.env, "KRB5CCNAME": f"FILE:{cache}", "HOME": self.home}
+        theirs_in, self._out = os.pipe()
+        self._in, theirs_out = os.pipe()
 
+        def pipes():        # 3 and 4, as --remote-debugging-pipe wants them
+            os.dup2(os.dup2(theirs_in, 100), 3)
+            os.dup2(os.dup2(theirs_out, 101), 4)
 
-def _net_log(path):
-    with open(path) as file:
-        log = json.load(file)
-    names = {number: name for name, number in log["constants"]["logEventTypes"].items()}
-    return [(names[event["type"]], event.get("params")) for event in log["events"]]
+        os.set_inheritable(theirs_in, True)
+        os.set_inheritable(theirs_out, True)
+        self._log = open(f"{self.home}/log", "wb")
+        self._process = subprocess.Popen(
+            ["/usr/bin/chromium", *FLAGS, f"--user-data-dir={self.home}",
+             f"--auth-server-allowlist={self.front.host}",
+             f"--host-resolver-rules=MAP {self.front.host} {self.front.address}"],
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, env=env, close_fds=False,
+            preexec_fn=pipes, start_new_session=True)
+        os.close(theirs_in)
+        os.close(theirs_out)
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self._call("Browser.close")
+            self._process.wait(10)
+        except (OSError, TimeoutError, subprocess.TimeoutExpired):
+            os.killpg(self._process.pid, 9)
+            self._process.wait()
+        for descriptor in (self._in, self._out):
+            os.close(descriptor)
+        self._log.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def pages(self, *targets, secure=False, password_of=None, also=(), limit=60):
+        """The pages of these targets, one after the other in one profile. password_of: the user
+        whose name and password are given at the prompt; None cancels it. also: what the last page
+        fetches."""
+        context = self._call("Target.createBrowserContext")["browserContextId"]
+        target = self._call("Target.createTarget", url="about:blank",
+                            browserContextId=context)["targetId"]
+        session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for method in ("Page.enable", "Network.enable"):
+            self._call(method, session=session)
+        self._call("Fetch.enable", session=session, handleAuthRequests=True)
+        seen = [self._load(session, target, secure, password_of, limit) for target in targets]
+        if also:
+            self._call("Fetch.disable", session=session)
+            code = f"Promise.all({json.dumps(also)}.map(t => fetch(t).then(r => r.text())))"
+            done = self._call("Runtime.evaluate", session=session, expression=code,
+                              awaitPromise=True, returnByValue=True)
+            seen[-1].fetched = done["result"].get("value", [])
+        self._call("Target.disposeBrowserContext", browserContextId=context)
+        return seen
+
+    def page(self, target="/WinAuth/", **options):
+        return self.pages(target, **options)[0]
+
+    def _load(self, session, target, secure, password_of, limit):
+        scheme = "https" if secure else "http"
+        url = f"{scheme}://{self.front.host}{target}"
+        page = Page()
+        number = self._send("Page.navigate", session=session, url=url)
+        end = time.monotonic() + limit
+        answered = loaded = False
+        while not (answered and loaded):
+            event = self._receive(end)
+            if event.get("id") == number:
+                answered = True
+                page.error = event.get("result", {}).get("errorText", "")
+            if event.get("sessionId") != session:
+                continue
+            method, said = event.get("method"), event.get("params")
+            if method == "Fetch.requestPaused":
+                self._send("Fetch.continueRequest", session=session, requestId=said["requestId"])
+            elif method == "Fetch.authRequired":
+                page.prompts.append(said["authChallenge"]["scheme"].lower())
+                again = len(page.prompts) > 1
+                reply = {"response": "CancelAuth"} if again or not password_of else {
+                    "response": "ProvideCredentials", "username": f"{DOMAIN}\\{password_of}",
+                    "password": self.lab.password(password_of)}
+                self._send("Fetch.continueWithAuth", session=session, requestId=said["requestId"],
+                           authChallengeResponse=reply)
+            elif method == "Network.responseReceived" and said["type"] == "Document":
+                page.status = said["response"]["status"]
+                page.protocol = said["response"].get("protocol", "")
+            elif method == "Page.loadEventFired":
+                loaded = True
+        shown = self._call("Runtime.evaluate", session=session,
+                           expression="document.documentElement.innerText")
+        page.text = shown["result"].get("value", "")
+        return page
+
+    # ---- the debugging protocol
+
+    def _send(self, method, session=None, **params):
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params}
+        if session:
+            message["sessionId"] = session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        return self._number
+
+    def _call(self, method, session=None, **params):
+        number = self._send(method, session, **params)
+        end = time.monotonic() + 60
+        while True:
+            message = self._receive(end)
+            if message.get("id") == number:
+                if "error" in message:
+                    raise OSError(f"{method}: {message['error']}")
+                return message["result"]
+
+    def _receive(self, end):
+        while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._in], [], [], max(0, end - time.monotonic()))
+            if not ready:
+                raise TimeoutError(self.log())
+            data = os.read(self._in, 1 << 16)
+            if not data:
+                raise OSError("Chromium has ended: " + self.log())
+            self._buffer += data
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(message)
+
+    def log(self):
+        with open(f"{self.home}/log", encoding="latin-1") as file:
+            return file.read()[-2000:]
