@@ -28,6 +28,19 @@ bool osp_consoles_are_open(const osp_audit *audit, const osp_server *server)
     return osp_path_block(audit, server, "/ServiceCenter/x", &by) == OSP_OPEN;
 }
 
+/* ProxyPass / http://h/MyApp/ leads to no console: /MyApp/ServiceCenter is none. */
+static bool changes_path(const osp_mapping *mapping)
+{
+    const char *path = mapping->target.path;
+    size_t length = strlen(path);
+
+    while (length && path[length - 1] == '/') {
+        length--;
+    }
+    return mapping->kind == OSP_MAP_PREFIX && length
+           && (strncmp(mapping->path, path, length) != 0 || strlen(mapping->path) < length);
+}
+
 void osp_check_consoles(osp_audit *audit, osp_server *server)
 {
     osp_out open = {.memory = audit->memory};
@@ -41,7 +54,7 @@ void osp_check_consoles(osp_audit *audit, osp_server *server)
         const char *path = osp_text_format(audit->memory, "/%s/x", consoles[i]);
         const osp_mapping *mapping = osp_mapping_for(audit->facts, server, path);
 
-        if (!mapping || mapping->kind == OSP_MAP_EXCLUDE
+        if (!mapping || mapping->kind == OSP_MAP_EXCLUDE || changes_path(mapping)
             || osp_path_block(audit, server, path, &by) != OSP_OPEN) {
             continue;
         }

@@ -9,26 +9,38 @@
 
 #define HOP "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1"
 
+/* A network that no farm's own can be: httpd refuses a mask of 0, but takes two halves of the world. */
+static bool is_everybody(const char *net)
+{
+    const char *slash = strrchr(net, '/');
+    int bits = 0;
+
+    if (!slash || !slash[1]) {
+        return false;
+    }
+    for (slash++; *slash >= '0' && *slash <= '9' && bits < 1000; slash++) {
+        bits = bits * 10 + (*slash - '0');
+    }
+    return !*slash && bits < (strchr(net, ':') ? 16 : 8);
+}
+
 static void check_everyone(osp_audit *audit, osp_server *server, enum osp_word word)
 {
     const osp_line *line;
+    osp_finding *finding;
     int i;
 
     OSP_EACH_LINE(audit->facts, server, word, line) {
         for (i = 0; i < line->count; i++) {
-            const char *net = line->arg[i].text, *slash = strrchr(net, '/');
-            osp_finding *finding;
-
-            if (!slash || (strcmp(slash, "/0") != 0 && strcmp(slash, "/0.0.0.0") != 0)) {
-                continue;
+            if (is_everybody(line->arg[i].text)) {
+                finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, line,
+                                   "%s %s trusts half the world and more: any client can claim to "
+                                   "be internal", line->name, line->arg[i].text);
+                osp_fix_replace(audit, finding, line,
+                                osp_text_format(audit->memory, "%s 127.0.0.1", line->name));
+                osp_fix_advice(audit, finding, "put the hop's address in the place of 127.0.0.1");
+                break;
             }
-            finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, line,
-                               "%s %s trusts everybody: any client can claim to be internal",
-                               line->name, net);
-            osp_fix_replace(audit, finding, line,
-                            line->count > 1
-                                ? osp_line_with(audit->memory, line, i, NULL)
-                                : osp_text_format(audit->memory, "%s 127.0.0.1", line->name));
         }
     }
 }
@@ -79,10 +91,10 @@ void osp_check_trusted_proxy(osp_audit *audit, osp_server *server)
         finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, line,
                            "this line reads what a hop in front writes, but without mod_remoteip "
                            "every client has the hop's address and looks internal");
-        if (line->section) {
+        if (audit->facts->remoteip_is_loaded && line->section) {
             osp_fix_inside(audit, finding, server, HOP);
         }
-        else {
+        else if (audit->facts->remoteip_is_loaded) {
             osp_fix_before(audit, finding, line, HOP);
         }
         osp_fix_advice(audit, finding, "put the hop's address in the place of 127.0.0.1%s",

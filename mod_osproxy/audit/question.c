@@ -335,6 +335,22 @@ enum osp_reach osp_path_reach(const osp_facts *facts, const osp_server *server, 
     return OSP_REACHES_UNKNOWN;
 }
 
+/* Whether something is mapped below the path of a section. */
+static bool is_above_mapping(const osp_server *server, const osp_section *section)
+{
+    int i;
+
+    for (i = 0; i < server->mapping_count; i++) {
+        const osp_mapping *mapping = &server->mappings[i];
+
+        if (mapping->kind != OSP_MAP_EXCLUDE && !mapping->is_regex
+            && osp_text_begins(mapping->path, section->pattern)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum osp_reach osp_section_reach(const osp_facts *facts, const osp_server *server,
                                  const osp_section *section)
 {
@@ -363,6 +379,9 @@ enum osp_reach osp_section_reach(const osp_facts *facts, const osp_server *serve
     }
     if (most != OSP_REACHES_NOTHING) {
         return most;
+    }
+    if (by_path->kind == OSP_IN_LOCATION && !server->module_count && is_above_mapping(server, by_path)) {
+        return OSP_REACHES_UNKNOWN;
     }
     if (by_path->kind == OSP_IN_LOCATION) {
         const osp_mapping *mapping;

@@ -10,7 +10,8 @@ static const char *const colours[] = {
     [OSP_STATE_OFF] = "\033[2m",
 };
 
-static void put_rule(osp_out *out, const osp_server *server, enum osp_rule_id rule, bool coloured)
+static void put_rule(osp_out *out, const osp_audit *audit, const osp_server *server,
+                     enum osp_rule_id rule, bool coloured)
 {
     const osp_verdict *verdict = &server->verdicts[rule];
 
@@ -21,7 +22,7 @@ static void put_rule(osp_out *out, const osp_server *server, enum osp_rule_id ru
         osp_out_format(out, " %s:%d", verdict->where->file, verdict->where->line);
     }
     if (verdict->reason && *verdict->reason) {
-        osp_out_format(out, " \"%s\"", verdict->reason);
+        osp_out_format(out, " \"%s\"", osp_text_printable(audit->memory, verdict->reason));
     }
     while (out->text[out->length - 1] == ' ') {
         out->text[--out->length] = '\0';
@@ -38,7 +39,7 @@ void osp_render_table(osp_out *out, const osp_audit *audit, bool coloured)
         if (!server->audited) {
             continue;
         }
-        osp_out_put(out, server->name);
+        osp_out_put(out, osp_text_printable(audit->memory, server->name));
         if (osp_server_port(server)) {
             osp_out_format(out, ":%d", osp_server_port(server));
         }
@@ -47,7 +48,7 @@ void osp_render_table(osp_out *out, const osp_audit *audit, bool coloured)
         }
         osp_out_put(out, "\n");
         for (rule = 0; rule < OSP_RULE_COUNT; rule++) {
-            put_rule(out, server, (enum osp_rule_id)rule, coloured);
+            put_rule(out, audit, server, (enum osp_rule_id)rule, coloured);
         }
     }
     osp_render_summary(out, audit);

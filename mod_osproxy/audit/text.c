@@ -311,3 +311,15 @@ void *osp_map_add(osp_map *map, const char *key, void *value)
     }
     return slot->value;
 }
+
+const char *osp_text_printable(const osp_memory *memory, const char *text)
+{
+    char *copy = osp_text_copy(memory, text, strlen(text)), *c;
+
+    for (c = copy; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            *c = *c == '\n' ? '\n' : '?';
+        }
+    }
+    return copy;
+}

@@ -73,4 +73,7 @@ void *osp_map_get(const osp_map *map, const char *key);
 /* Keeps what is there already; returns what is in the map afterwards. */
 void *osp_map_add(osp_map *map, const char *key, void *value);
 
+/* A copy of text with ? for every control character but a line feed: it cannot steer a terminal. */
+const char *osp_text_printable(const osp_memory *memory, const char *text);
+
 #endif
