@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TTL "ttl=60" /* below IIS's 120 s: see backend-ttl */
+
 enum change { UNKNOWN, SAME, SLASHES, CHANGED, BROKEN };
 
 /* ---- prefixes ------------------------------------------------------------------------------ */
@@ -163,7 +165,7 @@ static const char *mapping_line(const osp_audit *audit, const osp_mapping *mappi
     const char *port = target->port ? osp_text_format(audit->memory, ":%d", target->port) : "";
 
     if (mapping->kind != OSP_MAP_PREFIX) {
-        rest = "";
+        rest = TTL;
     }
     return osp_text_format(audit->memory, "ProxyPass \"%s%s\" \"%s://%s%s%s%s\"%s%s", slash, path,
                            target->scheme, target->host, port, slash, path, *rest ? " " : "", rest);
@@ -189,11 +191,35 @@ static const char *module_lines(const osp_audit *audit, const osp_server *server
     return out.text;
 }
 
+/* The segments of a path before its first substitution, or NULL: /MyApp of /MyApp/$1. */
+static const char *literal(const osp_audit *audit, const char *to)
+{
+    size_t length = strcspn(to, "$%");
+
+    while (length && to[length - 1] != '/') {
+        length--;
+    }
+    while (length && to[length - 1] == '/') {
+        length--;
+    }
+    return length ? osp_text_copy(audit->memory, to, length) : NULL;
+}
+
+/* Whether another mapping takes that path already. */
+static bool is_mapped(const osp_audit *audit, const osp_server *server, const osp_mapping *mapping,
+                      const char *path)
+{
+    const osp_mapping *other = osp_mapping_for(audit->facts, server, path);
+
+    return other && other != mapping && other->kind != OSP_MAP_EXCLUDE;
+}
+
 static void fix_mapping(osp_audit *audit, osp_finding *finding, const osp_server *server,
                         const osp_mapping *mapping, const char *to)
 {
     const osp_line *line = mapping->line;
-    const char *own = trimmed(to) && !strchr(to, '$') && !strchr(to, '%') ? to : NULL;
+    const char *own = trimmed(to) && !strchr(to, '$') && !strchr(to, '%') ? to
+                                                                             : literal(audit, to);
     const char *modules = own ? NULL : module_lines(audit, server, mapping);
     const char *text;
 
@@ -208,7 +234,7 @@ static void fix_mapping(osp_audit *audit, osp_finding *finding, const osp_server
 
         if (mapping->kind == OSP_MAP_HANDLER && path && line->section) {
             osp_fix_replace(audit, finding, line,
-                            osp_text_format(audit->memory, "ProxyPass \"%s://%s%s\"",
+                            osp_text_format(audit->memory, "ProxyPass \"%s://%s%s\" " TTL,
                                             mapping->target.scheme, mapping->target.host, path));
         }
         else if (line->section && line->section->kind == OSP_IN_LOCATION && own) {
@@ -224,6 +250,10 @@ static void fix_mapping(osp_audit *audit, osp_finding *finding, const osp_server
         }
         return;
     }
+    if (mapping->is_regex && own && is_mapped(audit, server, mapping, own)) {
+        osp_fix_delete(audit, finding, line);
+        return;
+    }
     text = modules ? modules : mapping_line(audit, mapping, own ? own : "/");
     osp_fix_replace(audit, finding, line, text);
     if (!modules && !own && osp_consoles_are_open(audit, server)) {
@@ -231,8 +261,20 @@ static void fix_mapping(osp_audit *audit, osp_finding *finding, const osp_server
     }
 }
 
+/* A member's path comes in front of every path: it has to go, not the mapping. */
+static void fix_member(osp_audit *audit, osp_finding *finding, const osp_member *member)
+{
+    const osp_target *target = &member->target;
+    const char *port = target->port ? osp_text_format(audit->memory, ":%d", target->port) : "";
+
+    osp_fix_replace(audit, finding, member->line,
+                    osp_line_with(audit->memory, member->line, member->url_arg,
+                                  osp_text_format(audit->memory, "%s://%s%s", target->scheme,
+                                                  target->host, port)));
+}
+
 static void report_change(osp_audit *audit, osp_server *server, const osp_mapping *mapping,
-                          const char *to)
+                          const osp_member *member, const char *to)
 {
     const char *from = beginning(audit, mapping);
     enum osp_reach a = osp_path_reach(audit->facts, server, from);
@@ -241,6 +283,7 @@ static void report_change(osp_audit *audit, osp_server *server, const osp_mappin
                            : osp_path_reach(audit->facts, server, strchr(to, '$') ? "/" : to);
     const char *whom = "which only Traditional modules bear";
     enum osp_severity severity = OSP_WARNING;
+    osp_finding *finding;
 
     if (mapping->path_arg < 0 && mapping->kind == OSP_MAP_HANDLER) {
         a = osp_section_reach(audit->facts, server, mapping->line->section);
@@ -262,11 +305,16 @@ static void report_change(osp_audit *audit, osp_server *server, const osp_mappin
                     server, mapping, to);
         return;
     }
-    fix_mapping(audit,
-                osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, mapping->line,
-                         "%s turns %s into %s, %s", mapping->line->name, mapping->path,
-                         *to ? to : "/", whom),
-                server, mapping, to);
+    finding = osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, mapping->line,
+                       "%s turns %s into %s, %s", mapping->line->name, mapping->path,
+                       *to ? to : "/", whom);
+    if (member && trimmed(member->target.path)
+        && change_of(audit, mapping, mapping->target.path) == SAME) {
+        fix_member(audit, finding, member);
+    }
+    else {
+        fix_mapping(audit, finding, server, mapping, to);
+    }
 }
 
 static void fix_slash(osp_audit *audit, osp_finding *finding, const osp_mapping *mapping)
@@ -318,7 +366,7 @@ static void check_mapping(osp_audit *audit, osp_server *server, const osp_mappin
         check_nocanon(audit, server, mapping);
         break;
     case CHANGED:
-        report_change(audit, server, mapping, to);
+        report_change(audit, server, mapping, member, to);
         break;
     case BROKEN:
         fix_slash(audit,

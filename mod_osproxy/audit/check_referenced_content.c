@@ -200,12 +200,27 @@ static const osp_mapping *shadow(osp_audit *audit, osp_map *seen, const char *pa
     }
 }
 
+/* An exclusion of a declared module is a finding of its own. */
+static bool takes_module(const osp_server *server, const osp_mapping *exclusion)
+{
+    int i;
+
+    for (i = 0; i < server->module_count; i++) {
+        const char *name = osp_line_arg(server->modules[i], 0), *path = exclusion->path + 1;
+
+        if (osp_text_begins(path, name) && (!path[strlen(name)] || path[strlen(name)] == '/')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void report_shadow(osp_audit *audit, osp_server *server, const osp_mapping *mapping,
                           const osp_mapping *by)
 {
     osp_finding *finding;
 
-    if (same_target(mapping, by)) {
+    if (same_target(mapping, by) || (by->kind == OSP_MAP_EXCLUDE && takes_module(server, by))) {
         return;
     }
     finding =
@@ -231,7 +246,11 @@ static void check_shadows(osp_audit *audit, osp_server *server)
 
         if ((mapping->line->word != OSP_W_PROXY_PASS
              && mapping->line->word != OSP_W_PROXY_PASS_MATCH)
-            || mapping->line->section || !path) {
+            || mapping->line->section) {
+            continue;
+        }
+        if (!path) {
+            regex = mapping->is_regex && !regex ? mapping : regex;
             continue;
         }
         by = shadow(audit, &seen, mapping->is_regex ? path : mapping->path);

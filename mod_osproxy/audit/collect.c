@@ -13,8 +13,11 @@
 
 #include "audit.h"
 
+#define MOST_MACRO_LINES 10000
+
 typedef struct place {
     const char *file, *used;
+    const apr_array_header_t *lines; /* of a macro: lines_below(), else NULL */
     int offset; /* to add to the line */
 } place;
 
@@ -23,6 +26,7 @@ typedef struct collector {
     apr_pool_t *pool;
     apr_hash_t *records;  /* "file:line" -> server_rec */
     apr_hash_t *patterns; /* regular expression -> pattern */
+    apr_hash_t *macros;   /* "file:line" -> lines_below() */
     const char *named;    /* what httpd calls the file of the line before ... */
     place at;             /* ... and what that means */
 } collector;
@@ -54,11 +58,44 @@ static int matches(void *baton, const char *text_of_pattern, const char *text)
 
 /* ---- lines --------------------------------------------------------------------------------- */
 
+/* mod_macro drops the comments of a macro before it counts its lines: the lines of the file that
+ * begin below `first`, each by the number of its last one (a backslash joins it with the next). */
+static const apr_array_header_t *lines_below(collector *c, const char *file, int first)
+{
+    const char *key = apr_psprintf(c->pool, "%s:%d", file, first);
+    apr_array_header_t *lines = apr_hash_get(c->macros, key, APR_HASH_KEY_STRING);
+    char text[MAX_STRING_LEN];
+    ap_configfile_t *from;
+
+    if (lines || ap_pcfg_openfile(&from, c->pool, file) != APR_SUCCESS) {
+        return lines;
+    }
+    lines = apr_array_make(c->pool, 32, sizeof(int));
+    apr_hash_set(c->macros, key, APR_HASH_KEY_STRING, lines);
+    while (lines->nelts < MOST_MACRO_LINES
+           && ap_cfg_getline(text, sizeof text, from) == APR_SUCCESS) {
+        if ((int)from->line_number > first && *text != '#') {
+            APR_ARRAY_PUSH(lines, int) = (int)from->line_number;
+        }
+    }
+    ap_cfg_closefile(from);
+    return lines;
+}
+
+/* The line of the file for one that httpd counts. */
+static int line_at(const place *at, int counted)
+{
+    if (at->lines && counted >= 1 && counted <= at->lines->nelts) {
+        return APR_ARRAY_IDX(at->lines, counted - 1, int);
+    }
+    return counted + at->offset;
+}
+
 /* Lines of a macro come from `macro 'Name' (defined on line 3 of "a.conf") used on line 9 of
  * "b.conf"` and are counted from the macro's own line: turns that into the file and line where they
  * stand, and where the macro is used. What stands for b.conf may be such a text again. Another text
  * is left as it is. */
-static place resolve(apr_pool_t *p, const char *name, int depth)
+static place resolve(collector *c, const char *name, int depth)
 {
     static const char defined[] = "(defined on line ", used[] = ") used on line ", of[] = " of \"";
     place here = {.file = name};
@@ -75,15 +112,15 @@ static place resolve(apr_pool_t *p, const char *name, int depth)
         return here; /* a macro defined by another one */
     }
     here.offset = atoi(at);
-    here.file =
-        apr_pstrmemdup(p, file + sizeof of - 1, (apr_size_t)(end - file) - (sizeof of - 1) - 1);
+    file += sizeof of - 1;
+    here.file = apr_pstrmemdup(c->pool, file, (apr_size_t)(end - file) - 1);
+    here.lines = lines_below(c, here.file, here.offset);
     at = end + sizeof used - 1;
     user = ap_strstr_c(at, of);
     if (user && (end = strrchr(user + sizeof of - 1, '"')) != NULL) {
-        there = resolve(
-            p, apr_pstrmemdup(p, user + sizeof of - 1, (apr_size_t)(end - user) - (sizeof of - 1)),
-            depth + 1);
-        here.used = apr_psprintf(p, "%s:%d%s%s", there.file, atoi(at) + there.offset,
+        user += sizeof of - 1;
+        there = resolve(c, apr_pstrmemdup(c->pool, user, (apr_size_t)(end - user)), depth + 1);
+        here.used = apr_psprintf(c->pool, "%s:%d%s%s", there.file, line_at(&there, atoi(at)),
                                  there.used ? ", used at " : "", there.used ? there.used : "");
     }
     return here;
@@ -94,10 +131,10 @@ static osp_section *add(collector *c, osp_server *server, const osp_section *sec
 {
     if (c->named != node->filename) {
         c->named = node->filename;
-        c->at = resolve(c->pool, node->filename ? node->filename : "", 0);
+        c->at = resolve(c, node->filename ? node->filename : "", 0);
     }
     return osp_facts_line(c->facts, server, section, node->directive, node->args, c->at.file,
-                          node->line_num + c->at.offset, c->at.used);
+                          line_at(&c->at, node->line_num), c->at.used);
 }
 
 static void walk(collector *c, osp_server *server, const osp_section *section,
@@ -208,6 +245,7 @@ osp_facts *osp_collect(apr_pool_t *p, server_rec *main_server)
     c->pool = p;
     c->records = apr_hash_make(p);
     c->patterns = apr_hash_make(p);
+    c->macros = apr_hash_make(p);
     c->facts = apr_pcalloc(p, sizeof *c->facts);
     c->facts->memory = memory;
     c->facts->matches = matches;
