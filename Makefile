@@ -92,7 +92,7 @@ setup: ## install the packages that all of this needs
 # ---- test ---------------------------------------------------------------------------------------
 
 # In this order; each is a target of its own.
-STAGES := all clang check unit fuzz-replay farm install-test http asan
+STAGES := all clang check unit fuzz-replay farm install-test audit-test http asan
 
 test: ## everything that gates: a line per stage, a sum at the end
 	@build/setup.sh build test
@@ -126,6 +126,9 @@ asan: ## tests on real httpd with the module under ASan and UBSan
 	@OSPROXY_SANITIZE=1 $(PYTHON) -m pytest -q -n $(JOBS) $(or $(ARGS),$(ASAN_TESTS))
 ASAN_TESTS := test/http -k "event and not keep_alive and not pinned and not no_request_fails and (challenge or hostile or \
 	byte_for_byte or walk or spoofed or client or stored or reload or every_level)"
+
+audit-test: $(MODULE) ## the audit over its corpus, its fixes, mutated files
+	@$(PYTHON) -m pytest -q -n $(JOBS) test/audit $(ARGS)
 
 install-test: $(MODULE) ## install and uninstall, Debian's layout and RHEL's
 	@test/install/test_install.sh $(MODULE)

@@ -12,7 +12,7 @@ from configtest.case import cases
 from configtest.mutate import mutate
 from configtest.server import Server
 
-COUNT = int(os.environ.get("AUDIT_MUTATIONS", "1000"))
+COUNT = int(os.environ.get("AUDIT_MUTATIONS", "2000"))
 SEED = os.environ.get("AUDIT_SEED", "1")
 PARTS = 4           # run by several workers at a time
 LEAST_READ = 0.15   # of all: httpd accepted them, so that the audit saw them

@@ -1,6 +1,7 @@
 """What people see: lines as compilers write them, the table, colours, the exit status."""
 import os
 import pty
+import json
 import re
 import subprocess
 
