@@ -33,6 +33,8 @@ endif
 SOURCES := $(wildcard mod_osproxy/*.c mod_osproxy/*/*.c)
 OBJECTS := $(SOURCES:mod_osproxy/%.c=$(OUT)/obj/%.o)
 LIBS ?=
+# Certificates are read with OpenSSL.
+NEEDED := -lcrypto
 SANITIZE ?= # for example -fsanitize=address,undefined; httpd then needs LD_PRELOAD=libasan.so
 STRICT := -Wall -Wextra -Wshadow -Werror
 COMMON = -fPIC -fvisibility=hidden $(STRICT) -Imod_osproxy $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
@@ -40,14 +42,15 @@ COMMON = -fPIC -fvisibility=hidden $(STRICT) -Imod_osproxy $(CPPFLAGS) $(CFLAGS)
 GLUE = -std=gnu11 $(COMMON) -Wno-missing-field-initializers $(HTTPD_FLAGS) $(HTTPD_INCLUDES)
 PURE = -std=c11 -Wconversion $(COMMON)
 LINK = -shared -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS) $(SANITIZE)
-# What compiles a source file: parse/ knows no httpd header.
-flags_of = $(if $(filter mod_osproxy/parse/%,$(1)),$(PURE),$(GLUE))
+# What compiles a source file: parse/, and audit/ but for its glue, know no httpd header.
+AUDIT_GLUE := $(addprefix mod_osproxy/audit/,audit.c collect.c certificate.c settle.c)
+flags_of = $(if $(filter-out $(AUDIT_GLUE),$(filter mod_osproxy/parse/% mod_osproxy/audit/%,$(1))),$(PURE),$(GLUE))
 
 all: $(MODULE) ## build the module: build/out/mod_osproxy.so
 
 $(MODULE): $(OBJECTS) $(OUT)/obj/flags
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(LINK) -o $@ $(OBJECTS) $(LIBS)
+	$(Q)$(CC) $(LINK) -o $@ $(OBJECTS) $(LIBS) $(NEEDED)
 
 $(OUT)/obj/%.o: mod_osproxy/%.c $(OUT)/obj/flags
 	@mkdir -p $(@D)
@@ -60,7 +63,7 @@ $(OUT)/obj/flags: FORCE
 		"'build/setup.sh build' installs them" >&2; exit 1; }
 	@test -n "$(OBJECTS)" || { echo "make: mod_osproxy/ has no C files" >&2; exit 1; }
 	@mkdir -p $(@D)
-	@echo '$(CC) $(GLUE) $(PURE) $(LINK) $(LIBS) $(OBJECTS)' > $@.new
+	@echo '$(CC) $(GLUE) $(PURE) $(LINK) $(LIBS) $(NEEDED) $(OBJECTS)' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 -include $(OBJECTS:.o=.d)
@@ -71,6 +74,11 @@ run: ## show it at work; BACKEND=http://… DOMAIN=…: your own farm
 	@build/setup.sh build run
 	@$(MAKE) --no-print-directory all
 	@exec build/run.sh
+
+audit: ## check a server's present configuration; CONF=/etc/apache2/apache2.conf, FORMAT=json
+	@build/setup.sh build
+	@$(MAKE) --no-print-directory -s all
+	@APXS="$(APXS)" MODULE="$(MODULE)" CONF="$(CONF)" FORMAT="$(FORMAT)" build/audit.sh
 
 install: all ## install and enable the module; DESTDIR is honoured
 	@APXS="$(APXS)" MODULE="$(MODULE)" build/install.sh install
@@ -84,7 +92,7 @@ setup: ## install the packages that all of this needs
 # ---- test ---------------------------------------------------------------------------------------
 
 # In this order; each is a target of its own.
-STAGES := all clang check unit fuzz-replay farm install-test http asan
+STAGES := all clang check unit fuzz-replay farm install-test audit-test http asan
 
 test: ## everything that gates: a line per stage, a sum at the end
 	@build/setup.sh build test
@@ -125,6 +133,9 @@ lab-valgrind: $(MODULE) ## sign-ins through the module under valgrind (some minu
 	@$(PYTHON) test/lab memcheck --mpm prefork
 	@$(PYTHON) test/lab memcheck --mpm event
 
+audit-test: $(MODULE) ## the audit over its corpus, its fixes, mutated files
+	@$(PYTHON) -m pytest -q -n $(JOBS) test/audit $(ARGS)
+
 install-test: $(MODULE) ## install and uninstall, Debian's layout and RHEL's
 	@test/install/test_install.sh $(MODULE)
 
@@ -155,5 +166,6 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run install uninstall setup test clang check unit fuzz-replay fuzz farm http asan lab-valgrind \
+.PHONY: all run audit install uninstall setup test clang check unit fuzz-replay fuzz farm http asan audit-test \
+	lab-valgrind install-test lint bench bench-gate compile_commands clean help FORCE
 	install-test lint bench bench-gate compile_commands clean help FORCE

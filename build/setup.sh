@@ -12,6 +12,7 @@ libc6-dev             | glibc-devel           | build test bench
 make                  | make                  | build test bench
 apache2               | httpd                 | build run test bench
 apache2-dev           | httpd-devel           | build test bench
+libssl-dev            | openssl-devel         | build test bench
 -                     | mod_ssl               | run test
 -                     | mod_http2             | run test
 -                     | redhat-rpm-config     | build

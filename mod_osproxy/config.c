@@ -24,7 +24,7 @@ static void work_out_modes(osp_dir_conf *conf)
 {
     int id;
 
-    for (id = 0; id < OSP_RULE_COUNT; id++) {
+    for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
         int mode = conf->set[id] ? conf->set[id] - 1 : OSP_ENFORCE;
 
         if (conf->engine == OSP_ENGINE_UNSET || conf->engine == OSP_ENGINE_OFF) {
@@ -52,7 +52,7 @@ void *osp_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
     if (add->engine != OSP_ENGINE_UNSET) {
         conf->engine = add->engine;
     }
-    for (id = 0; id < OSP_RULE_COUNT; id++) {
+    for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
         if (add->set[id]) {
             conf->set[id] = add->set[id];
             conf->reason[id] = add->reason[id];
@@ -160,6 +160,9 @@ static const char *set_rule(cmd_parms *cmd, void *dir, const char *name, const c
         return apr_psprintf(cmd->pool, "OSProxyRule %s: '%s' stands in a section, but the rule "
                             "belongs to a whole server or virtual host; write it there", name,
                             cmd->path);
+    }
+    if (osp_rule_is_audit_only(id)) {
+        return NULL; /* the audit reads it from the configuration's own lines */
     }
     conf->set[id] = (unsigned char)(1 + mode);
     conf->reason[id] = reason;

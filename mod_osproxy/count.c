@@ -50,7 +50,7 @@ typedef struct retained {
 } retained;
 
 /* A rule that no longer fits its array must not compile. */
-typedef char rules_fit[OSP_RULE_COUNT <= RULES ? 1 : -1];
+typedef char rules_fit[OSP_RULE_RUN_COUNT <= RULES ? 1 : -1];
 typedef char pin_events_fit[OSP_PIN_EVENT_COUNT <= PIN_EVENTS ? 1 : -1];
 
 static apr_uint64_t hash_text(apr_uint64_t hash, const char *text)

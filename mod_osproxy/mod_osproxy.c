@@ -102,6 +102,7 @@ static void register_hooks(apr_pool_t *p)
     }
     osp_count_hooks(p);
     osp_status_hooks(p);
+    osp_audit_hooks(p);         /* the configuration itself: configtest, start, reload */
 }
 
 module AP_MODULE_DECLARE_DATA osproxy_module = {

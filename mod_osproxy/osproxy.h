@@ -53,9 +53,9 @@ typedef struct osp_hop_rule {
 /* Per directory, so that httpd's own merging carries it through server, vhost and sections. */
 typedef struct osp_dir_conf {
     enum osp_engine engine;
-    unsigned char set[OSP_RULE_COUNT];  /* 0: not written here or above, else 1 + enum osp_mode */
-    unsigned char mode[OSP_RULE_COUNT]; /* enum osp_mode in force: engine and rule together */
-    const char *reason[OSP_RULE_COUNT]; /* why a rule is off, or NULL */
+    unsigned char set[OSP_RULE_RUN_COUNT];  /* 0: not written here or above, else 1 + enum osp_mode */
+    unsigned char mode[OSP_RULE_RUN_COUNT]; /* enum osp_mode in force: engine and rule together */
+    const char *reason[OSP_RULE_RUN_COUNT]; /* why a rule is off, or NULL */
 } osp_dir_conf;
 
 typedef struct osp_counters osp_counters;
@@ -74,7 +74,9 @@ typedef struct osp_server_conf {
     osp_counters *counters;    /* this virtual host's row of the shared table */
     ap_conf_vector_t *defaults_with_host; /* rules/preserve_host.c */
     const char *https_host;    /* rules/domain_https.c: where to send plain http, or NULL */
-    unsigned raised:1;         /* rules/keep_alive.c changed a time-out here */
+    unsigned raised:1;         /* rules/keep_alive.c changed a time-out here ... */
+    apr_interval_time_t keep_alive_timeout_was; /* ... and what stood before, for the audit */
+    int keep_alive_was, keep_alive_max_was;
     unsigned no_encoded_slash:1; /* rules/path_unchanged.c: AllowEncodedSlashes Off is written */
 } osp_server_conf;
 
@@ -270,6 +272,7 @@ void osp_pinned_auth_hooks(apr_pool_t *p);
 void osp_count_hooks(apr_pool_t *p);
 void osp_route_hooks(apr_pool_t *p);
 void osp_status_hooks(apr_pool_t *p);
+void osp_audit_hooks(apr_pool_t *p);
 
 /* What mod_proxy chose for a request. */
 typedef struct osp_route {

@@ -21,6 +21,11 @@ static void raise_to(server_rec *s, int seconds)
     apr_interval_time_t floor = apr_time_from_sec(seconds);
     osp_server_conf *conf = osp_server_conf_get(s);
 
+    if (!conf->raised) {
+        conf->keep_alive_timeout_was = s->keep_alive_timeout;
+        conf->keep_alive_was = s->keep_alive;
+        conf->keep_alive_max_was = s->keep_alive_max;
+    }
     if (s->keep_alive_timeout < floor) {
         s->keep_alive_timeout = floor;
         conf->raised = 1;

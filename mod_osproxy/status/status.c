@@ -99,7 +99,7 @@ static void send_json(request_rec *r)
                    "\"rules\":{", s == ap_server_conf ? "" : ",",
                    json_string(r->pool, s->server_hostname), port_of(s),
                    json_string(r->pool, s->defn_name), s->defn_line_number, engine_name(s));
-        for (id = 0; id < OSP_RULE_COUNT; id++) {
+        for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
             json_rule(r, s, (enum osp_rule_id)id);
         }
         ap_rputs("}}", r);
@@ -177,7 +177,7 @@ static void send_html(request_rec *r)
         }
         ap_rputs("</p>\n<table><tr><th>rule</th><th>mode</th><th class=\"n\">acted</th>"
                  "<th class=\"n\">reported</th><th class=\"n\">refused</th></tr>\n", r);
-        for (id = 0; id < OSP_RULE_COUNT; id++) {
+        for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
             html_rule(r, s, (enum osp_rule_id)id);
         }
         ap_rputs("</table>\n", r);

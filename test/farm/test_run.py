@@ -130,7 +130,8 @@ def test_every_url_of_the_guide_answers_over_http2(demo):
     assert len(urls) == 6
     for url in urls:
         shown = demo.curl("-o", "/dev/null", "-w", "%{http_code} %{http_version}", url)
-        assert shown in ("200 2", "302 2", "401 2"), url
+        # A 401 that asks for NTLM sends the client to HTTP/1.1.
+        assert shown in ("200 2", "302 2", "401 1.1"), url
 
 
 def test_both_servers_take_part_and_http_goes_to_https(demo):

@@ -12,6 +12,8 @@ FUZZ_REPLAY_SECONDS ?= 120
 FUZZ_OUT := $(OUT)/fuzz
 FUZZ_TARGETS := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZ_PARSE := $(wildcard mod_osproxy/parse/*.c)
+FUZZ_AUDIT := mod_osproxy/rule.c $(filter-out $(addprefix mod_osproxy/audit/,audit.c collect.c \
+	certificate.c settle.c),$(wildcard mod_osproxy/audit/*.c))
 FUZZ_HEADERS := $(wildcard mod_osproxy/parse/*.h test/fuzz/*.h)
 
 FUZZ_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -g -O1 -Wall -Wextra -Wshadow -Wconversion \
@@ -29,6 +31,9 @@ $(FUZZ_TARGETS:%=fuzz-%): fuzz-%: $(FUZZ_OUT)/fuzz_%
 	@mkdir -p $(FUZZ_OUT)/found_$*
 	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 		-artifact_prefix=$(FUZZ_OUT)/$*- $(FUZZ_OUT)/found_$* test/fuzz/corpus/$*
+
+$(FUZZ_OUT)/replay_audit $(FUZZ_OUT)/fuzz_audit: $(FUZZ_AUDIT) $(wildcard mod_osproxy/audit/*.h) \
+	test/unit/config.h
 
 $(FUZZ_OUT)/replay_%: test/fuzz/fuzz_%.c test/fuzz/standalone.c $(FUZZ_PARSE) $(FUZZ_HEADERS)
 	@mkdir -p $(@D)

@@ -1,5 +1,5 @@
-# Unit tests of the pure code: every test/unit/test_*.c with all of mod_osproxy/parse, built and run
-# twice, plainly and under AddressSanitizer and UndefinedBehaviorSanitizer. Included from the top;
+# Unit tests of the pure code: every test/unit/test_*.c with all of mod_osproxy/parse (test_audit with
+# the pure part of mod_osproxy/audit as well), built and run twice, plainly and under AddressSanitizer and UndefinedBehaviorSanitizer. Included from the top;
 # `make -f test/unit/unit.mk unit` works as well. UNIT_CC=clang takes the other compiler.
 
 OUT ?= build/out
@@ -7,6 +7,8 @@ UNIT_CC ?= gcc
 UNIT_OUT := $(OUT)/unit
 UNIT_TESTS := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))
 UNIT_PARSE := $(patsubst mod_osproxy/parse/%.c,%,$(wildcard mod_osproxy/parse/*.c))
+UNIT_AUDIT := rule $(patsubst mod_osproxy/%.c,%,$(filter-out $(addprefix mod_osproxy/audit/, \
+	audit.c collect.c certificate.c settle.c),$(wildcard mod_osproxy/audit/*.c)))
 
 UNIT_CFLAGS := -std=c11 -g -O1 -Wall -Wextra -Wshadow -Wconversion -Werror -Imod_osproxy -MMD -MP
 UNIT_LIBS := -lcmocka
@@ -40,6 +42,13 @@ $(UNIT_TESTS:%=$(UNIT_OUT)/$(1)/%): $(UNIT_OUT)/$(1)/%: $(UNIT_OUT)/$(1)/%.o \
 	@echo "  LINK  $$@"
 	$(Q)$(UNIT_CC) $(UNIT_FLAGS_$(1)) -o $$@ $$^ $(UNIT_LIBS)
 
+$(UNIT_OUT)/$(1)/test_audit: $(UNIT_AUDIT:%=$(UNIT_OUT)/$(1)/%.o)
+
+$(UNIT_AUDIT:%=$(UNIT_OUT)/$(1)/%.o): $(UNIT_OUT)/$(1)/%.o: mod_osproxy/%.c
+	@mkdir -p $$(@D)
+	@echo "  CC    $$< ($(1))"
+	$(Q)$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_$(1)) -c -o $$@ $$<
+
 $(UNIT_OUT)/$(1)/%.o: test/unit/%.c
 	@mkdir -p $$(@D)
 	@echo "  CC    $$< ($(1))"
@@ -53,4 +62,4 @@ endef
 $(foreach variant,plain asan,$(eval $(call UNIT_VARIANT,$(variant))))
 
 .PRECIOUS: $(UNIT_OUT)/plain/%.o $(UNIT_OUT)/asan/%.o
--include $(wildcard $(UNIT_OUT)/*/*.d $(UNIT_OUT)/*/parse/*.d)
+-include $(wildcard $(UNIT_OUT)/*/*.d $(UNIT_OUT)/*/parse/*.d $(UNIT_OUT)/*/audit/*.d)

@@ -8,6 +8,8 @@ import re
 LEVEL = re.compile(rb"^\[[^\]]*\] \[[\w-]*:(emerg|alert|crit|error|warn)\]")
 DEATH = re.compile(rb"AH0005[0-2]\b|exit signal|double free|corrupted|Segmentation fault"
                    rb"|AddressSanitizer|runtime error:|Assertion .* failed|assertion \"")
+# What the audit finds in the configuration of a test has tests of its own.
+AUDIT = re.compile(rb"OSP100[1-4]: ")
 # About the machine, not the server: httpd was built with another patch level of OpenSSL.
 MACHINE = re.compile(rb"AH01882")
 # An httpd that is being stopped does not wait for connections that are still open.
@@ -58,7 +60,7 @@ class ErrorLog:
         for line in lines:
             bad = DEATH.search(line)
             if not bad and LEVEL.search(line):
-                known = self.expected + self.allowed + [MACHINE] + [STOPPING] * stopping
+                known = self.expected + self.allowed + [MACHINE, AUDIT] + [STOPPING] * stopping
                 bad = not any(pattern.search(line) for pattern in known)
             if bad:
                 problems.append("unexpected in the error log: " + line.decode("latin-1"))
