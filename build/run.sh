@@ -314,11 +314,13 @@ start_httpd() {
     [ "$address" != :: ] || reach=::1
     resolve=$reach
     [[ $reach != *:* ]] || resolve="[$reach]"
-    "$httpd" -f "$run/httpd.conf" -t >"$run/configtest" 2>&1 || {
+    # An error of the audit, say of HTTP_PORT=8080, does not keep httpd from starting.
+    "$httpd" -f "$run/httpd.conf" -t >"$run/configtest" 2>&1 || grep -q '^osproxy: ' "$run/configtest" || {
         cat "$run/configtest" >&2
         die "httpd does not accept the configuration (above)"
     }
-    grep -v '^Syntax OK$' "$run/configtest" >&2 || true
+    # Of a real farm: the audit's findings. The demo's servers are on ports of their own on purpose.
+    [ -n "$demo" ] || grep -v -e '^Syntax OK$' -e AH00014 "$run/configtest" >&2 || true
     : >"$run/error.log"
     start httpd "$httpd" -f "$run/httpd.conf" -DFOREGROUND
     wait_for httpd "${pids[-1]}" 20 answers "$reach" "$https_port" || {

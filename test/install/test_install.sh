@@ -234,7 +234,7 @@ fresh_rhel() {
     cat >"$root/etc/httpd/conf/httpd.conf" <<END
 ServerRoot "$root/etc/httpd"
 ServerName rhel.test
-Listen 127.0.0.1:8080
+Listen 127.0.0.1:80
 Include conf.modules.d/*.conf
 IncludeOptional conf.d/*.conf
 END
