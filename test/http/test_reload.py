@@ -25,7 +25,7 @@ def site(farm, head="OSProxyEngine On"):
 
 def app_server(request):
     if "401" in request.target:
-        offers = [("WWW-Authenticate", "Negotiate"), ("WWW-Authenticate", "NTLM")]
+        offers = [("WWW-Authenticate", name) for name in ("Negotiate", "NTLM", 'Basic realm="x"')]
         return Answer(401, offers, b"x" * 2000)
     return Answer(200, [("Cache-Control", "max-age=60")], b"x" * 2000)
 
