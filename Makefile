@@ -125,8 +125,8 @@ asan: ## tests on real httpd with the module under ASan and UBSan
 		SANITIZE="-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 	@OSPROXY_SANITIZE=1 $(PYTHON) -m pytest -q -n $(JOBS) $(or $(ARGS),$(ASAN_TESTS))
 ASAN_TESTS := test/http -k "(event and not keep_alive and not pinned and not no_request_fails and (challenge or hostile or \
-	byte_for_byte or walk or spoofed or client or stored or reload or every_level)) or (pinned and ((event and (faults or hops or \
-	requests)) or (prefork and who_they_are)))"
+	byte_for_byte or walk or spoofed or client or stored or reload or every_level)) or (pinned and ((event and (faults or hops)) or \
+	(prefork and everybody and ntlm)))"
 
 lab-valgrind: $(MODULE) ## sign-ins through the module under valgrind (some minutes)
 	@build/setup.sh test
