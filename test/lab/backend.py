@@ -118,7 +118,7 @@ class IisStandIn:
         (self.dir / "httpd.conf").write_text(CONF.format(
             dir=self.dir, modules=modules, host=self.lab.host, user=user, group=group,
             address=self.address, name=self.name, cert=cert, key=key, extra=self.extra,
-            script=Path(__file__).with_name("whoami.lua")))
+            script=shutil.copy(Path(__file__).with_name("whoami.lua"), self.dir)))
         return {"KRB5_CONFIG": self.lab.kdc.env["KRB5_CONFIG"], "KRB5RCACHENAME": "none:",
                 "KRB5_KTNAME": f"FILE:{keytab}", "NTLM_USER_FILE": str(users),
                 "NETBIOS_COMPUTER_NAME": self.name, "NETBIOS_DOMAIN_NAME": DOMAIN}
