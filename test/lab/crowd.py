@@ -16,6 +16,9 @@ from .backend import DOMAIN
 TRIES = 4
 
 
+ROOM = 30       # descriptors that a server at rest may hold more or less
+
+
 class Member(asyncio.Protocol):
     """One client connection; one request at a time."""
 
@@ -177,6 +180,17 @@ async def gone(stats, limit=5.0, target=0):
     return limit
 
 
+async def rested(pids, descriptors, limit=20.0):
+    """Usage once no more than so many descriptors are held, or at the limit: a busy machine takes
+    its time to close what a crowd has left."""
+    end = time.monotonic() + limit
+    while True:
+        now = usage(pids())
+        if now.descriptors <= descriptors or time.monotonic() > end:
+            return now
+        await asyncio.sleep(0.05)
+
+
 async def measure(front, back_end, pids, size, *, scheme="ntlm", parallel=20, rounds=1):
     """The story of one crowd as a dict: signed in, asked again (the last of the rounds is told),
     cost per connection, gone."""
@@ -208,12 +222,12 @@ async def measure(front, back_end, pids, size, *, scheme="ntlm", parallel=20, ro
 async def waves(front, back_end, pids, total, size, *, scheme="ntlm", parallel=20):
     """total connections, size of them at a time: (failed logins, Usage after each wave)."""
     failed, after, pooled = 0, [], back_end.stats()["open"]
+    before = usage(pids()).descriptors
     for number in range(0, total, size):
         crowd = Crowd(front, size, scheme=scheme, parallel=parallel, prefix=f"w{number}u")
         await crowd.gather()
         failed += crowd.failed
         crowd.leave()
         await gone(back_end.stats, target=pooled)
-        await asyncio.sleep(0.05)
-        after.append(usage(pids()))
+        after.append(await rested(pids, before + ROOM))
     return failed, after
