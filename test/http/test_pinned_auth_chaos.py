@@ -17,11 +17,11 @@ def lab():
         yield running
 
 
-def test_nobody_is_served_as_somebody_else(own_front, lab, mpm):
+def test_nobody_is_served_as_somebody_else(own_front, lab):
     front = own_front(f"ProxyPass / {lab.backends[0].url()}/ retry=0\n")
     # What httpd says of back ends that go, and of reloads; a child that died is not among it.
     front.httpd.allow_log(r"proxy|AH00288|AH10159|AH00491|AH02032|AH03490")
-    front.httpd.log.prefork_under_load = mpm == "prefork"
+    front.httpd.end_requests_first()
     run = chaos.Chaos(front, lab, seconds=SECONDS, recycle=chaos.recycling(lab),
                       reload=front.httpd.reload)
     counts = run.run()

@@ -205,7 +205,7 @@ def test_a_reload_ends_sign_ins_without_a_trace(own_front, scripted):
 
 def load(front, seconds, users=8):
     """Users who sign in and ask all the time: (thread list, results); wrong answers in results."""
-    front.httpd.log.prefork_under_load = front.httpd.mpm == "prefork"
+    front.httpd.end_requests_first()
     end = time.monotonic() + seconds
     results = {"right": 0, "wrong": [], "failures": []}
 
@@ -270,6 +270,7 @@ def test_stopping_under_load(own_front, scripted, how):
     front = own_front(f"ProxyPass / {scripted.url()}/\n",
                       mpm_conf="GracefulShutdownTimeout 3\n")
     front.httpd.allow_log(GOING + "|" + MEMBERS)
+    front.httpd.log.cut_off = front.httpd.mpm == "prefork" and how == signal.SIGTERM
     crew, results = load(front, 1.5)
     clients = [Connection(front.address) for _ in range(5)]
     for number, client in enumerate(clients):
@@ -427,6 +428,12 @@ def test_log_variables(own_front, lab, scripted):
     front = own_front(proxy_pass("/real/", lab.backends[0].url())
                       + f"ProxyPass / {scripted.url()}/\n",
                       conf='CustomLog pins.log "%U %{OSPROXY_PIN}n %{OSPROXY_SCHEME}n %>s"\n')
+    log = front.httpd.dir / "pins.log"
+
+    def logged(count):
+        """A line is written after its answer: wait, so that the lines of two clients keep their order."""
+        assert settled(lambda: len(log.read_text().splitlines()) >= count)
+        return log.read_text().splitlines()
     with Connection(front.address) as client:
         assert who(ask(client, "/public")) == ""
         signed_in(client, "user01", "/WinAuth/a")
@@ -434,17 +441,18 @@ def test_log_variables(own_front, lab, scripted):
         ask(client, "/public")
         signed_in(client, "user02", "/real/WinAuth/a")
         ask(client, "/real/WinAuth/b")
+        logged(8)
     with Connection(front.address) as client:
         ask(client, "/WinAuth/c", token("user03"))
         ask(client, "/WinAuth/d")
+        logged(10)
     with Connection(front.address) as client:
         ask(client, "/WinAuth/e", "nTlM " + hello().split()[1])
         ask(client, "/WinAuth/f", "Basic YTpi")
+        logged(12)
     with Connection(front.address) as client:
         ask(client, "/WinAuth/g", "Basic YTpi")
-    lines = settled(lambda: len(
-        (front.httpd.dir / "pins.log").read_text().splitlines()) >= 13) and \
-        (front.httpd.dir / "pins.log").read_text().splitlines()
+        lines = logged(13)
     assert lines == [
         "/public - - 200",
         "/WinAuth/a new NTLM 401", "/WinAuth/a reused NTLM 200", "/WinAuth/b reused NTLM 200",
