@@ -5,6 +5,7 @@ its own, so that one wrong answer shows.
 """
 import asyncio
 import base64
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -14,9 +15,6 @@ from .backend import DOMAIN
 
 
 TRIES = 4
-
-
-ROOM = 30       # descriptors that a server at rest may hold more or less
 
 
 class Member(asyncio.Protocol):
@@ -180,15 +178,25 @@ async def gone(stats, limit=5.0, target=0):
     return limit
 
 
-async def rested(pids, descriptors, limit=20.0):
-    """Usage once no more than so many descriptors are held, or at the limit: a busy machine takes
-    its time to close what a crowd has left."""
+def descriptors(pids):
+    count = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            count += len(os.listdir(f"/proc/{pid}/fd"))
+    return count
+
+
+async def rested(pids, limit=20.0):
+    """Usage once descriptors have stayed as they are for a second, or at the limit: a busy machine
+    takes its time to close what a crowd has left."""
     end = time.monotonic() + limit
-    while True:
-        now = usage(pids())
-        if now.descriptors <= descriptors or time.monotonic() > end:
-            return now
-        await asyncio.sleep(0.05)
+    held, since = descriptors(pids()), time.monotonic()
+    while time.monotonic() < min(end, since + 1):
+        await asyncio.sleep(0.1)
+        now = descriptors(pids())
+        if now != held:
+            held, since = now, time.monotonic()
+    return usage(pids())
 
 
 async def measure(front, back_end, pids, size, *, scheme="ntlm", parallel=20, rounds=1):
@@ -222,12 +230,11 @@ async def measure(front, back_end, pids, size, *, scheme="ntlm", parallel=20, ro
 async def waves(front, back_end, pids, total, size, *, scheme="ntlm", parallel=20):
     """total connections, size of them at a time: (failed logins, Usage after each wave)."""
     failed, after, pooled = 0, [], back_end.stats()["open"]
-    before = usage(pids()).descriptors
     for number in range(0, total, size):
         crowd = Crowd(front, size, scheme=scheme, parallel=parallel, prefix=f"w{number}u")
         await crowd.gather()
         failed += crowd.failed
         crowd.leave()
         await gone(back_end.stats, target=pooled)
-        after.append(await rested(pids, before + ROOM))
+        after.append(await rested(pids))
     return failed, after
