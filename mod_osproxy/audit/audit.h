@@ -20,4 +20,19 @@ void osp_certificates(osp_facts *facts, osp_server *server, apr_hash_t *seen, ap
  * changed. */
 void osp_settle(osp_audit *audit, apr_pool_t *p);
 
+/* A file of the configuration, line by line; empty when it cannot be read. */
+typedef struct osp_source {
+    const char **lines; /* without their ends */
+    int count;
+} osp_source;
+
+/* The file of that name, read once: seen remembers. Never NULL. */
+osp_source *osp_source_read(apr_pool_t *p, const char *name, apr_hash_t *seen);
+
+/* A line by its number, from 1 on; "" when there is none. */
+const char *osp_source_line(const osp_source *file, int number);
+
+/* Whether the directive goes on in the next line. */
+int osp_source_goes_on(const char *line);
+
 #endif

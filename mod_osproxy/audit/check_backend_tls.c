@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-static void check_engine(osp_audit *audit, osp_server *server, const osp_line *line)
+static void check_engine(osp_audit *audit, osp_server *server, const osp_line *line,
+                         const osp_section *section)
 {
-    const osp_line *engine =
-        osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_ENGINE);
+    const osp_line *engine = osp_setting_in(audit->facts, server, section, OSP_W_SSL_PROXY_ENGINE);
 
     if (engine && osp_text_is(osp_line_arg(engine, 0), "On")) {
         return;
@@ -21,11 +21,11 @@ static void check_engine(osp_audit *audit, osp_server *server, const osp_line *l
         server, engine, "SSLProxyEngine On");
 }
 
-static void check_verify(osp_audit *audit, osp_server *server, const osp_line *line)
+static void check_verify(osp_audit *audit, osp_server *server, const osp_line *line,
+                         const osp_section *section)
 {
-    const osp_line *verify =
-        osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_VERIFY);
-    const osp_line *ca = osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_CA);
+    const osp_line *verify = osp_setting_in(audit->facts, server, section, OSP_W_SSL_PROXY_VERIFY);
+    const osp_line *ca = osp_setting_in(audit->facts, server, section, OSP_W_SSL_PROXY_CA);
     const char *text = "SSLProxyVerify require";
     osp_finding *finding;
 
@@ -38,17 +38,17 @@ static void check_verify(osp_audit *audit, osp_server *server, const osp_line *l
         "can read along",
         verify ? osp_text_format(audit->memory, "SSLProxyVerify %s", osp_line_arg(verify, 0))
                : "SSLProxyVerify is not written");
-    if (!ca && !osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_CA_PATH)) {
+    if (!ca && !osp_setting_in(audit->facts, server, section, OSP_W_SSL_PROXY_CA_PATH)) {
         text = "SSLProxyVerify require\n"
                "SSLProxyCACertificateFile /etc/ssl/certs/ca-certificates.crt";
     }
     osp_fix_setting(audit, finding, server, verify, text);
 }
 
-static void check_off(osp_audit *audit, osp_server *server, const osp_line *line,
+static void check_off(osp_audit *audit, osp_server *server, const osp_section *section,
                       enum osp_word word, const char *what)
 {
-    const osp_line *check = osp_setting_in(audit->facts, server, line->section, word);
+    const osp_line *check = osp_setting_in(audit->facts, server, section, word);
 
     if (check && osp_text_is(osp_line_arg(check, 0), "Off")) {
         osp_fix_replace(audit,
@@ -62,20 +62,22 @@ static void check_worker(osp_audit *audit, osp_server *server, const osp_mapping
                          const osp_member *member)
 {
     const char *scheme = osp_worker_target(mapping, member)->scheme;
+    /* a <Proxy> section of the back end may say more than its virtual host */
+    const osp_section *section = mapping->pool ? mapping->pool->section : NULL;
     const osp_line *line = mapping->line, *name;
 
     if (strcmp(scheme, "https") != 0 && strcmp(scheme, "h2") != 0 && strcmp(scheme, "wss") != 0) {
         return;
     }
-    check_engine(audit, server, line);
-    check_verify(audit, server, line);
-    check_off(audit, server, line, OSP_W_SSL_PROXY_NAME,
+    check_engine(audit, server, line, section);
+    check_verify(audit, server, line, section);
+    check_off(audit, server, section, OSP_W_SSL_PROXY_NAME,
               "any certificate passes for the back end's, whatever name it bears");
-    check_off(audit, server, line, OSP_W_SSL_PROXY_EXPIRE,
+    check_off(audit, server, section, OSP_W_SSL_PROXY_EXPIRE,
               "an expired certificate of the back end passes");
-    name = osp_setting_in(audit->facts, server, line->section, OSP_W_SSL_PROXY_NAME);
+    name = osp_setting_in(audit->facts, server, section, OSP_W_SSL_PROXY_NAME);
     if (!name || !osp_text_is(osp_line_arg(name, 0), "On")) {
-        check_off(audit, server, line, OSP_W_SSL_PROXY_CN,
+        check_off(audit, server, section, OSP_W_SSL_PROXY_CN,
                   "any certificate passes for the back end's, whatever name it bears");
     }
 }

@@ -28,6 +28,19 @@ bool osp_consoles_are_open(const osp_audit *audit, const osp_server *server)
     return osp_path_block(audit, server, "/ServiceCenter/x", &by) == OSP_OPEN;
 }
 
+/* Whether the back end gets the console's own path: under another one there is none. */
+static bool arrives(const osp_audit *audit, const osp_mapping *mapping, const char *path)
+{
+    const char *to;
+
+    if (mapping->kind != OSP_MAP_PREFIX || mapping->is_regex
+        || strlen(mapping->path) > strlen(path)) {
+        return true;
+    }
+    to = osp_text_format(audit->memory, "%s%s", mapping->target.path, path + strlen(mapping->path));
+    return osp_text_is(to + strspn(to, "/"), path + 1);
+}
+
 void osp_check_consoles(osp_audit *audit, osp_server *server)
 {
     osp_out open = {.memory = audit->memory};
@@ -41,7 +54,7 @@ void osp_check_consoles(osp_audit *audit, osp_server *server)
         const char *path = osp_text_format(audit->memory, "/%s/x", consoles[i]);
         const osp_mapping *mapping = osp_mapping_for(audit->facts, server, path);
 
-        if (!mapping || mapping->kind == OSP_MAP_EXCLUDE
+        if (!mapping || mapping->kind == OSP_MAP_EXCLUDE || !arrives(audit, mapping, path)
             || osp_path_block(audit, server, path, &by) != OSP_OPEN) {
             continue;
         }

@@ -48,7 +48,7 @@ static void check_limits(osp_audit *audit, osp_server *server, enum osp_word wor
             osp_fix_replace(audit, finding, line, osp_line_with(audit->memory, line, at, NULL));
         }
         else {
-            osp_fix_replace(audit, finding, line, "<Limit TRACE>");
+            osp_fix_replace(audit, finding, line, "<Limit CONNECT>");
         }
     }
 }

@@ -162,8 +162,11 @@ static const char *mapping_line(const osp_audit *audit, const osp_mapping *mappi
     const char *slash = *path == '/' ? "" : "/";
     const char *port = target->port ? osp_text_format(audit->memory, ":%d", target->port) : "";
 
-    if (mapping->kind != OSP_MAP_PREFIX) {
-        rest = "";
+    if (mapping->kind != OSP_MAP_PREFIX && mapping->kind != OSP_MAP_REGEX) {
+        rest = ""; /* flags of a rewrite */
+    }
+    if (!strstr(rest, "ttl=") && strcmp(target->scheme, "balancer") != 0) {
+        rest = osp_text_format(audit->memory, "%s%sttl=60", rest, *rest ? " " : "");
     }
     return osp_text_format(audit->memory, "ProxyPass \"%s%s\" \"%s://%s%s%s%s\"%s%s", slash, path,
                            target->scheme, target->host, port, slash, path, *rest ? " " : "", rest);
@@ -193,7 +196,8 @@ static void fix_mapping(osp_audit *audit, osp_finding *finding, const osp_server
                         const osp_mapping *mapping, const char *to)
 {
     const osp_line *line = mapping->line;
-    const char *own = trimmed(to) && !strchr(to, '$') && !strchr(to, '%') ? to : NULL;
+    const char *literal = osp_text_copy(audit->memory, to, strcspn(to, "$%?"));
+    const char *own = trimmed(literal) ? literal : NULL;
     const char *modules = own ? NULL : module_lines(audit, server, mapping);
     const char *text;
 
@@ -208,7 +212,7 @@ static void fix_mapping(osp_audit *audit, osp_finding *finding, const osp_server
 
         if (mapping->kind == OSP_MAP_HANDLER && path && line->section) {
             osp_fix_replace(audit, finding, line,
-                            osp_text_format(audit->memory, "ProxyPass \"%s://%s%s\"",
+                            osp_text_format(audit->memory, "ProxyPass \"%s://%s%s\" ttl=60",
                                             mapping->target.scheme, mapping->target.host, path));
         }
         else if (line->section && line->section->kind == OSP_IN_LOCATION && own) {
@@ -231,8 +235,20 @@ static void fix_mapping(osp_audit *audit, osp_finding *finding, const osp_server
     }
 }
 
+/* A path that a balancer's member adds goes from there. */
+static void fix_member(osp_audit *audit, osp_finding *finding, const osp_member *member)
+{
+    const osp_line *line = member->line;
+    const char *url = osp_line_arg(line, member->url_arg);
+    size_t length = strlen(url) - strlen(member->target.path);
+
+    osp_fix_replace(audit, finding, line,
+                    osp_line_with(audit->memory, line, member->url_arg,
+                                  osp_text_copy(audit->memory, url, length)));
+}
+
 static void report_change(osp_audit *audit, osp_server *server, const osp_mapping *mapping,
-                          const char *to)
+                          const osp_member *member, const char *to)
 {
     const char *from = beginning(audit, mapping);
     enum osp_reach a = osp_path_reach(audit->facts, server, from);
@@ -241,6 +257,7 @@ static void report_change(osp_audit *audit, osp_server *server, const osp_mappin
                            : osp_path_reach(audit->facts, server, strchr(to, '$') ? "/" : to);
     const char *whom = "which only Traditional modules bear";
     enum osp_severity severity = OSP_WARNING;
+    osp_finding *finding;
 
     if (mapping->path_arg < 0 && mapping->kind == OSP_MAP_HANDLER) {
         a = osp_section_reach(audit->facts, server, mapping->line->section);
@@ -262,11 +279,15 @@ static void report_change(osp_audit *audit, osp_server *server, const osp_mappin
                     server, mapping, to);
         return;
     }
-    fix_mapping(audit,
-                osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, mapping->line,
-                         "%s turns %s into %s, %s", mapping->line->name, mapping->path,
-                         *to ? to : "/", whom),
-                server, mapping, to);
+    finding = osp_find(audit, server, severity, OSP_RULE_PATH_UNCHANGED, mapping->line,
+                       "%s turns %s into %s, %s", mapping->line->name, mapping->path,
+                       *to ? to : "/", whom);
+    if (member && trimmed(member->target.path)) {
+        fix_member(audit, finding, member);
+    }
+    else {
+        fix_mapping(audit, finding, server, mapping, to);
+    }
 }
 
 static void fix_slash(osp_audit *audit, osp_finding *finding, const osp_mapping *mapping)
@@ -318,7 +339,7 @@ static void check_mapping(osp_audit *audit, osp_server *server, const osp_mappin
         check_nocanon(audit, server, mapping);
         break;
     case CHANGED:
-        report_change(audit, server, mapping, to);
+        report_change(audit, server, mapping, member, to);
         break;
     case BROKEN:
         fix_slash(audit,

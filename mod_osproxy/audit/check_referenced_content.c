@@ -200,13 +200,26 @@ static const osp_mapping *shadow(osp_audit *audit, osp_map *seen, const char *pa
     }
 }
 
+static bool is_declared(const osp_server *server, const char *path)
+{
+    int i;
+
+    for (i = 0; i < server->module_count; i++) {
+        if (begins_with(path, osp_line_arg(server->modules[i], 0))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void report_shadow(osp_audit *audit, osp_server *server, const osp_mapping *mapping,
                           const osp_mapping *by)
 {
     osp_finding *finding;
 
-    if (same_target(mapping, by)) {
-        return;
+    if (same_target(mapping, by)
+        || (by->kind == OSP_MAP_EXCLUDE && is_declared(server, mapping->path))) {
+        return; /* nothing is lost, or check_module() says it */
     }
     finding =
         osp_find(audit, server, OSP_WARNING, OSP_RULE_REFERENCED_CONTENT, mapping->line,
@@ -231,7 +244,11 @@ static void check_shadows(osp_audit *audit, osp_server *server)
 
         if ((mapping->line->word != OSP_W_PROXY_PASS
              && mapping->line->word != OSP_W_PROXY_PASS_MATCH)
-            || mapping->line->section || !path) {
+            || mapping->line->section) {
+            continue;
+        }
+        if (!path) { /* too general for an example, but it takes what others were meant for */
+            regex = regex || !mapping->is_regex ? regex : mapping;
             continue;
         }
         by = shadow(audit, &seen, mapping->is_regex ? path : mapping->path);

@@ -7,7 +7,17 @@
 
 #include <string.h>
 
+#define NARROW 8 /* bits: the widest network that belongs to anybody */
 #define HOP "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1"
+
+/* httpd itself refuses /0, not two halves. */
+static bool is_wide(const char *network)
+{
+    const char *slash = strrchr(network, '/'), *rest = "";
+    long bits = slash ? osp_text_number(slash + 1, 255, &rest) : -1;
+
+    return bits >= 0 && bits < NARROW && !*rest;
+}
 
 static void check_everyone(osp_audit *audit, osp_server *server, enum osp_word word)
 {
@@ -15,20 +25,26 @@ static void check_everyone(osp_audit *audit, osp_server *server, enum osp_word w
     int i;
 
     OSP_EACH_LINE(audit->facts, server, word, line) {
-        for (i = 0; i < line->count; i++) {
-            const char *net = line->arg[i].text, *slash = strrchr(net, '/');
-            osp_finding *finding;
+        osp_out narrow = {.memory = audit->memory};
+        const char *wide = NULL;
 
-            if (!slash || (strcmp(slash, "/0") != 0 && strcmp(slash, "/0.0.0.0") != 0)) {
-                continue;
+        for (i = 0; i < line->count; i++) {
+            if (is_wide(line->arg[i].text)) {
+                wide = wide ? wide : line->arg[i].text;
             }
-            finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, line,
-                               "%s %s trusts everybody: any client can claim to be internal",
-                               line->name, net);
-            osp_fix_replace(audit, finding, line,
-                            line->count > 1
-                                ? osp_line_with(audit->memory, line, i, NULL)
-                                : osp_text_format(audit->memory, "%s 127.0.0.1", line->name));
+            else {
+                osp_out_format(&narrow, " %s", line->arg[i].text);
+            }
+        }
+        if (wide) {
+            osp_fix_replace(audit,
+                            osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, line,
+                                     "%s %s trusts a great part of the internet: whoever is there "
+                                     "can claim to be internal",
+                                     line->name, wide),
+                            line,
+                            osp_text_format(audit->memory, "%s%s", line->name,
+                                            narrow.length ? narrow.text : " 127.0.0.1"));
         }
     }
 }
@@ -79,15 +95,17 @@ void osp_check_trusted_proxy(osp_audit *audit, osp_server *server)
         finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, line,
                            "this line reads what a hop in front writes, but without mod_remoteip "
                            "every client has the hop's address and looks internal");
+        if (!audit->facts->remoteip_is_loaded) {
+            osp_fix_advice(audit, finding,
+                           "load mod_remoteip (Debian: a2enmod remoteip), and write\n%s", HOP);
+            return;
+        }
         if (line->section) {
             osp_fix_inside(audit, finding, server, HOP);
         }
         else {
             osp_fix_before(audit, finding, line, HOP);
         }
-        osp_fix_advice(audit, finding, "put the hop's address in the place of 127.0.0.1%s",
-                       audit->facts->remoteip_is_loaded
-                           ? ""
-                           : "; load mod_remoteip (Debian: a2enmod remoteip)");
+        osp_fix_advice(audit, finding, "put the hop's address in the place of 127.0.0.1");
     }
 }

@@ -15,7 +15,8 @@
 
 typedef struct place {
     const char *file, *used;
-    int offset; /* to add to the line */
+    const int *lines; /* of a macro: where its lines stand in file, or NULL */
+    int count;        /* of lines */
 } place;
 
 typedef struct collector {
@@ -25,6 +26,8 @@ typedef struct collector {
     apr_hash_t *patterns; /* regular expression -> pattern */
     const char *named;    /* what httpd calls the file of the line before ... */
     place at;             /* ... and what that means */
+    apr_hash_t *sources;  /* files with macros */
+    apr_hash_t *macros;   /* \"file:line\" -> place, where the macro is defined */
 } collector;
 
 static void *take(void *baton, size_t bytes)
@@ -54,16 +57,59 @@ static int matches(void *baton, const char *text_of_pattern, const char *text)
 
 /* ---- lines --------------------------------------------------------------------------------- */
 
+/* Where the lines of the macro that begins at line `begin` of a file stand: httpd counts them
+ * without comments, and a directive over several lines once. */
+static void find_lines(collector *c, place *here, int begin)
+{
+    const char *key = apr_psprintf(c->pool, "%s:%d", here->file, begin);
+    place *known = apr_hash_get(c->macros, key, APR_HASH_KEY_STRING);
+    const osp_source *file = osp_source_read(c->pool, here->file, c->sources);
+    int number, *lines;
+
+    if (known) {
+        here->lines = known->lines;
+        here->count = known->count;
+        return;
+    }
+    lines = apr_palloc(c->pool, sizeof(int) * (apr_size_t)(file->count + 1));
+    here->lines = lines;
+    for (number = begin + 1; number <= file->count; number++) {
+        const char *line = osp_source_line(file, number);
+
+        line += strspn(line, " \t");
+        if (*line == '#') {
+            while (osp_source_goes_on(osp_source_line(file, number))) {
+                number++;
+            }
+            continue;
+        }
+        if (strncasecmp(line, "</Macro", 7) == 0) {
+            break;
+        }
+        while (number < file->count && osp_source_goes_on(osp_source_line(file, number))) {
+            number++;
+        }
+        lines[here->count++] = number;
+    }
+    apr_hash_set(c->macros, key, APR_HASH_KEY_STRING, apr_pmemdup(c->pool, here, sizeof *here));
+}
+
+static int line_in(const place *at, int line)
+{
+    return at->lines && line >= 1 && line <= at->count ? at->lines[line - 1] : line;
+}
+
 /* Lines of a macro come from `macro 'Name' (defined on line 3 of "a.conf") used on line 9 of
  * "b.conf"` and are counted from the macro's own line: turns that into the file and line where they
  * stand, and where the macro is used. What stands for b.conf may be such a text again. Another text
  * is left as it is. */
-static place resolve(apr_pool_t *p, const char *name, int depth)
+static place resolve(collector *c, const char *name, int depth)
 {
     static const char defined[] = "(defined on line ", used[] = ") used on line ", of[] = " of \"";
     place here = {.file = name};
     const char *at = ap_strstr_c(name, defined), *file, *end, *user;
     place there;
+    int begin;
 
     if (strncmp(name, "macro '", 7) != 0 || !at || depth > 8) {
         return here;
@@ -74,16 +120,18 @@ static place resolve(apr_pool_t *p, const char *name, int depth)
     if (!file || !end || file > end || strncmp(file + sizeof of - 1, "macro '", 7) == 0) {
         return here; /* a macro defined by another one */
     }
-    here.offset = atoi(at);
-    here.file =
-        apr_pstrmemdup(p, file + sizeof of - 1, (apr_size_t)(end - file) - (sizeof of - 1) - 1);
+    begin = atoi(at);
+    here.file = apr_pstrmemdup(c->pool, file + sizeof of - 1,
+                               (apr_size_t)(end - file) - (sizeof of - 1) - 1);
+    find_lines(c, &here, begin);
     at = end + sizeof used - 1;
     user = ap_strstr_c(at, of);
     if (user && (end = strrchr(user + sizeof of - 1, '"')) != NULL) {
-        there = resolve(
-            p, apr_pstrmemdup(p, user + sizeof of - 1, (apr_size_t)(end - user) - (sizeof of - 1)),
-            depth + 1);
-        here.used = apr_psprintf(p, "%s:%d%s%s", there.file, atoi(at) + there.offset,
+        there = resolve(c,
+                        apr_pstrmemdup(c->pool, user + sizeof of - 1,
+                                       (apr_size_t)(end - user) - (sizeof of - 1)),
+                        depth + 1);
+        here.used = apr_psprintf(c->pool, "%s:%d%s%s", there.file, line_in(&there, atoi(at)),
                                  there.used ? ", used at " : "", there.used ? there.used : "");
     }
     return here;
@@ -94,10 +142,10 @@ static osp_section *add(collector *c, osp_server *server, const osp_section *sec
 {
     if (c->named != node->filename) {
         c->named = node->filename;
-        c->at = resolve(c->pool, node->filename ? node->filename : "", 0);
+        c->at = resolve(c, node->filename ? node->filename : "", 0);
     }
     return osp_facts_line(c->facts, server, section, node->directive, node->args, c->at.file,
-                          node->line_num + c->at.offset, c->at.used);
+                          line_in(&c->at, node->line_num), c->at.used);
 }
 
 static void walk(collector *c, osp_server *server, const osp_section *section,
@@ -207,6 +255,8 @@ osp_facts *osp_collect(apr_pool_t *p, server_rec *main_server)
     *memory = (osp_memory){take, p};
     c->pool = p;
     c->records = apr_hash_make(p);
+    c->sources = apr_hash_make(p);
+    c->macros = apr_hash_make(p);
     c->patterns = apr_hash_make(p);
     c->facts = apr_pcalloc(p, sizeof *c->facts);
     c->facts->memory = memory;

@@ -80,6 +80,7 @@ osp_section *osp_facts_line(osp_facts *facts, osp_server *server, const osp_sect
 {
     enum osp_word word = osp_word_find(name);
     bool opens = name[0] == '<';
+    osp_section *inner;
     osp_line *line;
     size_t length;
     osp_arg *arg;
@@ -123,7 +124,12 @@ osp_section *osp_facts_line(osp_facts *facts, osp_server *server, const osp_sect
         server->opening = line;
         return NULL;
     }
-    return opens ? make_section(facts, section, line) : NULL;
+    if (!opens) {
+        return NULL;
+    }
+    inner = make_section(facts, section, line);
+    line->opens = inner;
+    return inner;
 }
 
 /* ---- what follows from the lines ----------------------------------------------------------- */
@@ -255,6 +261,11 @@ static void read_pools(osp_facts *facts, osp_server *server)
 {
     const osp_line *line;
 
+    for (line = server->first[OSP_W_IN_PROXY]; line; line = line->next) {
+        if (line->opens && strstr(osp_line_arg(line, 0), "://")) {
+            pool_named(facts, server, osp_line_arg(line, 0))->section = line->opens;
+        }
+    }
     for (line = server->first[OSP_W_BALANCER_MEMBER]; line; line = line->next) {
         const char *url = pool_url(line);
         osp_member *member;

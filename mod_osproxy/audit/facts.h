@@ -28,6 +28,7 @@ typedef struct osp_line {
     const char *used;         /* "file:line" where the macro that holds the line is used, or NULL */
     const osp_server *server; /* whose it is */
     const osp_section *section;  /* innermost section it stands in, or NULL */
+    const osp_section *opens;    /* the section that it opens, or NULL */
     const struct osp_line *next; /* same word, same server, in the order read */
 } osp_line;
 
@@ -108,7 +109,8 @@ typedef struct osp_member {
 } osp_member;
 
 typedef struct osp_pool {
-    const char *url; /* as written, lower case, without closing slashes */
+    const char *url;            /* as written, lower case, without closing slashes */
+    const osp_section *section; /* <Proxy>, or NULL */
     osp_member *members, *last;
     const osp_line *sets[8]; /* ProxySet lines */
     int set_count;

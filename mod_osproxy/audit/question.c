@@ -364,15 +364,23 @@ enum osp_reach osp_section_reach(const osp_facts *facts, const osp_server *serve
     if (most != OSP_REACHES_NOTHING) {
         return most;
     }
-    if (by_path->kind == OSP_IN_LOCATION) {
-        const osp_mapping *mapping;
+    for (i = 0; i < server->mapping_count; i++) {
+        const osp_mapping *mapping = &server->mappings[i];
+        enum osp_reach reach = OSP_REACHES_NOTHING;
 
-        mapping = osp_mapping_for(facts, server, by_path->pattern);
-        if (mapping && mapping->kind == OSP_MAP_EXCLUDE) {
-            return OSP_REACHES_NOTHING;
+        if (mapping->kind == OSP_MAP_PREFIX && !mapping->is_regex
+            && osp_section_covers(facts, section,
+                                  osp_text_format(facts->memory, "%s/x", mapping->path))) {
+            reach = osp_path_reach(facts, server, mapping->path);
         }
-        return mapping || !server->mapping_count ? osp_path_reach(facts, server, by_path->pattern)
-                                                 : OSP_REACHES_NOTHING;
+        else if (by_path->kind == OSP_IN_LOCATION && mapping->kind != OSP_MAP_EXCLUDE
+                 && osp_mapping_for(facts, server, by_path->pattern) == mapping) {
+            reach = osp_path_reach(facts, server, by_path->pattern);
+        }
+        most = reach > most ? reach : most;
+    }
+    if (most != OSP_REACHES_NOTHING || by_path->kind == OSP_IN_LOCATION) {
+        return most;
     }
     return server->module_count ? OSP_REACHES_NOTHING : OSP_REACHES_UNKNOWN;
 }
@@ -405,7 +413,7 @@ const char *osp_worker_param(const osp_mapping *mapping, const osp_member *membe
         line = member->line;
         value = osp_line_param(line, member->url_arg + 1, key, &place);
     }
-    if (!value && mapping->kind == OSP_MAP_PREFIX) {
+    if (!value && (mapping->kind == OSP_MAP_PREFIX || mapping->kind == OSP_MAP_REGEX)) {
         line = mapping->line;
         value = osp_line_param(line, mapping->url_arg + 1, key, &place);
     }

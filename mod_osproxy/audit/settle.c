@@ -10,14 +10,9 @@
 
 #define MOST_BYTES (16 * 1024 * 1024)
 
-typedef struct source {
-    const char **lines; /* without their ends */
-    int count;
-} source;
-
-static source *split(apr_pool_t *p, char *text, apr_size_t length)
+static osp_source *split(apr_pool_t *p, char *text, apr_size_t length)
 {
-    source *file = apr_pcalloc(p, sizeof *file);
+    osp_source *file = apr_pcalloc(p, sizeof *file);
     apr_size_t i, count = 1;
     char *begin = text;
 
@@ -38,9 +33,9 @@ static source *split(apr_pool_t *p, char *text, apr_size_t length)
     return file;
 }
 
-static source *read_source(apr_pool_t *p, const char *name, apr_hash_t *seen)
+osp_source *osp_source_read(apr_pool_t *p, const char *name, apr_hash_t *seen)
 {
-    source *known = apr_hash_get(seen, name, APR_HASH_KEY_STRING);
+    osp_source *known = apr_hash_get(seen, name, APR_HASH_KEY_STRING);
     apr_size_t length = 0;
     apr_finfo_t info;
     apr_file_t *file;
@@ -63,12 +58,12 @@ static source *read_source(apr_pool_t *p, const char *name, apr_hash_t *seen)
     return known;
 }
 
-static const char *line_of(const source *file, int number)
+const char *osp_source_line(const osp_source *file, int number)
 {
     return number >= 1 && number <= file->count ? file->lines[number - 1] : "";
 }
 
-static int goes_on(const char *line)
+int osp_source_goes_on(const char *line)
 {
     apr_size_t length = strlen(line);
 
@@ -101,15 +96,15 @@ static int goes_inside(const osp_edit *edit, const char *line)
     return edit->action == OSP_INSERT_AFTER && line[strspn(line, " \t")] == '<';
 }
 
-static void settle(osp_edit *edit, const source *file, apr_pool_t *p)
+static void settle(osp_edit *edit, const osp_source *file, apr_pool_t *p)
 {
     int first = edit->line;
     const char *line, *indent;
 
-    while (first > 1 && goes_on(line_of(file, first - 1))) {
+    while (first > 1 && osp_source_goes_on(osp_source_line(file, first - 1))) {
         first--;
     }
-    line = line_of(file, first);
+    line = osp_source_line(file, first);
     indent = apr_pstrmemdup(p, line, strspn(line, " \t"));
     if (goes_inside(edit, line)) {
         indent = apr_pstrcat(p, indent, "    ", NULL);
@@ -142,7 +137,7 @@ void osp_settle(osp_audit *audit, apr_pool_t *p)
 
         for (edit = finding->edits; edit; edit = next) {
             next = edit->next; /* what settle() adds is settled */
-            settle(edit, read_source(p, edit->file, seen), p);
+            settle(edit, osp_source_read(p, edit->file, seen), p);
         }
     }
 }

@@ -282,7 +282,7 @@ static void each_mistake_is_found_with_its_fix(void **state)
            "ProxyPass / http://10.0.0.1/");
     expect(MAP "Header always unset WWW-Authenticate", OSP_RULE_NEGOTIATE, OSP_WARNING, "");
     expect("ProxyPass /a http://h/b\nOSProxyModule b reactive", OSP_RULE_PATH_UNCHANGED, OSP_ERROR,
-           "ProxyPass \"/b\" \"http://h/b\"");
+           "ProxyPass \"/b\" \"http://h/b\" ttl=60");
     expect("ProxyPass /a/ http://h/a", OSP_RULE_PATH_UNCHANGED, OSP_ERROR,
            "ProxyPass /a/ http://h/a/");
     expect(MAP "AddOutputFilterByType SUBSTITUTE text/html", OSP_RULE_PATH_UNCHANGED, OSP_WARNING,
