@@ -18,10 +18,11 @@ static void put_rule(osp_out *out, const osp_server *server, enum osp_rule_id ru
                    coloured ? colours[verdict->state] : "", osp_state_name(verdict->state),
                    coloured ? "\033[0m" : "");
     if (verdict->where && verdict->where->file) {
-        osp_out_format(out, " %s:%d", verdict->where->file, verdict->where->line);
+        osp_out_format(out, " %s:%d", osp_text_printable(out->memory, verdict->where->file),
+                       verdict->where->line);
     }
     if (verdict->reason && *verdict->reason) {
-        osp_out_format(out, " \"%s\"", verdict->reason);
+        osp_out_format(out, " \"%s\"", osp_text_printable(out->memory, verdict->reason));
     }
     while (out->text[out->length - 1] == ' ') {
         out->text[--out->length] = '\0';
@@ -38,12 +39,13 @@ void osp_render_table(osp_out *out, const osp_audit *audit, bool coloured)
         if (!server->audited) {
             continue;
         }
-        osp_out_put(out, server->name);
+        osp_out_put(out, osp_text_printable(out->memory, server->name));
         if (osp_server_port(server)) {
             osp_out_format(out, ":%d", osp_server_port(server));
         }
         if (server->opening && server->opening->file) {
-            osp_out_format(out, "  %s:%d", server->opening->file, server->opening->line);
+            osp_out_format(out, "  %s:%d", osp_text_printable(out->memory, server->opening->file),
+                           server->opening->line);
         }
         osp_out_put(out, "\n");
         for (rule = 0; rule < OSP_RULE_COUNT; rule++) {

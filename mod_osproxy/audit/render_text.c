@@ -43,22 +43,9 @@ static void put_wrapped(osp_out *out, const char *text, size_t column, size_t in
     }
 }
 
-/* Control characters of a configuration do not reach a terminal. */
-static const char *printable(const osp_memory *memory, const char *text)
-{
-    char *copy = osp_text_copy(memory, text, strlen(text)), *c;
-
-    for (c = copy; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = *c == '\n' ? '\n' : '?';
-        }
-    }
-    return copy;
-}
-
 static const char *sentence(const osp_audit *audit, const osp_finding *finding)
 {
-    const char *text = printable(audit->memory, finding->text);
+    const char *text = osp_text_printable(audit->memory, finding->text);
 
     if (finding->used) {
         text = osp_text_format(audit->memory, "%s (in a macro used at %s)", text, finding->used);
@@ -88,7 +75,8 @@ void osp_render_finding(osp_out *out, const osp_audit *audit, const osp_finding 
                         bool coloured)
 {
     const char *severity = osp_severity_name(finding->severity);
-    const char *place = osp_text_format(audit->memory, "%s:%d:", finding->file, finding->line);
+    const char *place = osp_text_format(
+        audit->memory, "%s:%d:", osp_text_printable(audit->memory, finding->file), finding->line);
     size_t column = width(place, strlen(place)) + 1 + strlen(severity) + 1;
 
     if (coloured) {
@@ -110,7 +98,7 @@ void osp_render_finding(osp_out *out, const osp_audit *audit, const osp_finding 
     }
     put_wrapped(out, sentence(audit, finding), column, 4);
     osp_out_put(out, "\n");
-    put_fix(out, printable(audit->memory, osp_finding_fix(audit, finding)));
+    put_fix(out, osp_text_printable(audit->memory, osp_finding_fix(audit, finding)));
 }
 
 static const char *plural(int count)

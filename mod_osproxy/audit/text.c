@@ -86,6 +86,18 @@ char *osp_text_lower(const osp_memory *memory, const char *text)
     return copy;
 }
 
+char *osp_text_printable(const osp_memory *memory, const char *text)
+{
+    char *copy = osp_text_copy(memory, text, strlen(text)), *c;
+
+    for (c = copy; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            *c = *c == '\n' ? '\n' : '?';
+        }
+    }
+    return copy;
+}
+
 bool osp_text_globs(const char *pattern, const char *text)
 {
     const char *star = NULL, *resume = NULL;

@@ -26,6 +26,9 @@ char *osp_text_vformat(const osp_memory *memory, const char *format, va_list val
 bool osp_text_is(const char *text, const char *word);
 bool osp_text_begins(const char *text, const char *word);
 bool osp_text_holds(const char *text, const char *word);
+
+/* What a configuration holds reaches a terminal without control characters, but for line feeds. */
+char *osp_text_printable(const osp_memory *memory, const char *text);
 char *osp_text_lower(const osp_memory *memory, const char *text);
 
 /* A glob with * and ?, case-insensitive, as ServerAlias has it. */
