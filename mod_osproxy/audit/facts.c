@@ -545,8 +545,7 @@ static void read_engine(osp_facts *facts, osp_server *server)
     if (facts->survey && !osp_server_proxies(server)) {
         server->audited = false; /* not everything on a server is OutSystems */
     }
-    if (server->is_main && facts->main->next
-        && (!osp_server_proxies(server) || !main_is_reachable(facts))) {
+    if (server->is_main && (!osp_server_proxies(server) || !main_is_reachable(facts))) {
         server->audited = false;
     }
 }
