@@ -21,6 +21,9 @@ enum state {
 
 enum class { LETTER, DIGIT, BLANK, EQUAL, QUOTE, APOSTROPHE, CLOSE, OTHER, CLASSES };
 
+/* Bytes: libxml2 ends a name after 100 of them, and goes on with another. No real one is so long. */
+enum { LONG_RUN = 64 };
+
 /* Where a byte of each class leads. A name begins with a LETTER, a DIGIT can only go on with it. */
 static const unsigned char after[STATES][CLASSES] = {
     /*           LETTER  DIGIT   BLANK   EQUAL   QUOTE   APOSTR. CLOSE   OTHER */
@@ -62,27 +65,70 @@ static enum class class_of(char c)
         return APOSTROPHE;
     case '>':
         return CLOSE;
+    case ' ':
+    case '\t':
+    case '\n':
+    case '\r': /* no other blank is one for libxml2 */
+        return BLANK;
     default:
-        return osp_span_is_blank(c) ? BLANK : OTHER;
+        return OTHER;
     }
+}
+
+static bool is_name(enum class class)
+{
+    return class == LETTER || class == DIGIT;
+}
+
+/* The length of the run of a name's bytes that ends behind this position. */
+static size_t run_before(osp_span page, size_t end)
+{
+    size_t start = end;
+    while (start && is_name(class_of(page.p[start - 1]))) {
+        start--;
+    }
+    return end - start;
+}
+
+static unsigned more_of(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
+
+/* What follows from each state in front of a byte, given what follows behind it. In a long run a
+ * name may end anywhere, so that the worst counts. */
+static void step_back(unsigned names[STATES + 1], enum class class, bool in_long_run)
+{
+    unsigned from_here[STATES];
+    unsigned split = class == LETTER ? names[NAME] + 1 : names[JUNK];
+    for (unsigned i = 0; i < STATES; i++) {
+        unsigned next = after[i][class];
+        from_here[i] = names[next] + (next == NAME && i != NAME);
+    }
+    if (in_long_run) {
+        from_here[TAG] = more_of(from_here[TAG], split);
+        from_here[NAME] = more_of(from_here[NAME], split);
+    }
+    memcpy(names, from_here, sizeof from_here);
 }
 
 size_t osp_attributes_bounded(osp_span page, unsigned most)
 {
-    unsigned names[STATES + 1] = {0}; /* that follow, by state; the last is END */
-    size_t length = page.n;
+    unsigned names[STATES + 1] = {0}; /* that follow, by state; none follows END */
+    size_t length = page.n, run = 0;
     for (size_t pos = page.n; pos-- > 0;) {
-        unsigned from_here[STATES];
-        char c = page.p[pos];
-        enum class class = class_of(c);
-        if (c == '<' && pos + 1 < page.n && is_letter(page.p[pos + 1]) && names[TAG] > most) {
+        enum class class = class_of(page.p[pos]);
+        if (!is_name(class)) {
+            run = 0;
+        }
+        else if (!run) {
+            run = run_before(page, pos + 1);
+        }
+        if (page.p[pos] == '<' && pos + 1 < page.n && is_letter(page.p[pos + 1])
+            && names[TAG] > most) {
             length = pos;
         }
-        for (unsigned i = 0; i < STATES; i++) {
-            unsigned next = after[i][class];
-            from_here[i] = names[next] + (next == NAME && i != NAME);
-        }
-        memcpy(names, from_here, sizeof from_here);
+        step_back(names, class, run > LONG_RUN);
     }
     return length;
 }

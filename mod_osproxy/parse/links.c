@@ -60,7 +60,7 @@ static const holder holders[] = {
 
 static osp_span from(osp_span text, size_t start)
 {
-    return (osp_span){text.p + start, text.n - start};
+    return (osp_span){start ? text.p + start : text.p, text.n - start};
 }
 
 static bool contains(osp_span text, const char *word)

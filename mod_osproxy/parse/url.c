@@ -30,7 +30,7 @@ static bool is_html_blank(char c)
 
 static osp_span from(osp_span text, size_t start)
 {
-    return (osp_span){text.p + start, text.n - start};
+    return (osp_span){start ? text.p + start : text.p, text.n - start};
 }
 
 /* The number of bytes in front of the first that is one of stops. */

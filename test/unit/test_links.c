@@ -66,7 +66,7 @@ static void test_references_are_found_where_html_holds_them(void **state)
         {"<meta http-equiv=Refresh content=\"0;URL='/x y'z\">", "p[/x y]"},
         {"<meta http-equiv=refresh content='0.5, /x'>", "p[/x]"},
         {"<meta http-equiv=refresh content='0;url = \"x'>", "p[x]"},
-        {"<meta http-equiv=refresh content='5'><meta http-equiv=refresh>", ""},
+        {"<meta http-equiv=refresh content='5'><meta http-equiv=refresh><meta http-equiv=refresh content=''>", ""},
         {"<meta name=url content='5;url=x'>", ""},
         {"<base href='/MyApp/'><base href='/x/'><a href=y>", "b[/MyApp/]p[y]"},
         {"<base target=x><base href=/y>", "b[/y]"},
