@@ -19,13 +19,14 @@ enum state {
     END = STATES
 };
 
-enum class { LETTER, DIGIT, BLANK, EQUAL, QUOTE, APOSTROPHE, CLOSE, OTHER, CLASSES };
+enum kind { LETTER, DIGIT, BLANK, EQUAL, QUOTE, APOSTROPHE, CLOSE, OTHER, KINDS };
 
-/* Bytes: libxml2 ends a name after 100 of them, and goes on with another. No real one is so long. */
+/* Bytes: libxml2 ends a name after 100 of them and goes on with another. No real one is so long. */
 enum { LONG_RUN = 64 };
 
-/* Where a byte of each class leads. A name begins with a LETTER, a DIGIT can only go on with it. */
-static const unsigned char after[STATES][CLASSES] = {
+/* clang-format off */
+/* Where a byte of each kind leads. A name begins with a LETTER, a DIGIT can only go on with it. */
+static const unsigned char after[STATES][KINDS] = {
     /*           LETTER  DIGIT   BLANK   EQUAL   QUOTE   APOSTR. CLOSE   OTHER */
     [TAG]    = {TAG,    TAG,    BEFORE, JUNK,   JUNK,   JUNK,   END,    JUNK},
     [BEFORE] = {NAME,   JUNK,   BEFORE, JUNK,   JUNK,   JUNK,   END,    JUNK},
@@ -37,6 +38,7 @@ static const unsigned char after[STATES][CLASSES] = {
     [DOUBLE] = {DOUBLE, DOUBLE, DOUBLE, DOUBLE, BEFORE, DOUBLE, DOUBLE, DOUBLE},
     [JUNK]   = {JUNK,   JUNK,   BEFORE, JUNK,   JUNK,   JUNK,   END,    JUNK},
 };
+/* clang-format on */
 
 static bool is_letter(char c)
 {
@@ -44,7 +46,7 @@ static bool is_letter(char c)
     return low >= 'a' && low <= 'z';
 }
 
-static enum class class_of(char c)
+static enum kind kind_of(char c)
 {
     if (is_letter(c)) {
         return LETTER;
@@ -75,16 +77,16 @@ static enum class class_of(char c)
     }
 }
 
-static bool is_name(enum class class)
+static bool is_name(enum kind kind)
 {
-    return class == LETTER || class == DIGIT;
+    return kind == LETTER || kind == DIGIT;
 }
 
 /* The length of the run of a name's bytes that ends behind this position. */
 static size_t run_before(osp_span page, size_t end)
 {
     size_t start = end;
-    while (start && is_name(class_of(page.p[start - 1]))) {
+    while (start && is_name(kind_of(page.p[start - 1]))) {
         start--;
     }
     return end - start;
@@ -97,12 +99,12 @@ static unsigned more_of(unsigned a, unsigned b)
 
 /* What follows from each state in front of a byte, given what follows behind it. In a long run a
  * name may end anywhere, so that the worst counts. */
-static void step_back(unsigned names[STATES + 1], enum class class, bool in_long_run)
+static void step_back(unsigned names[STATES + 1], enum kind kind, bool in_long_run)
 {
     unsigned from_here[STATES];
-    unsigned split = class == LETTER ? names[NAME] + 1 : names[JUNK];
+    unsigned split = kind == LETTER ? names[NAME] + 1 : names[JUNK];
     for (unsigned i = 0; i < STATES; i++) {
-        unsigned next = after[i][class];
+        unsigned next = after[i][kind];
         from_here[i] = names[next] + (next == NAME && i != NAME);
     }
     if (in_long_run) {
@@ -117,8 +119,8 @@ size_t osp_attributes_bounded(osp_span page, unsigned most)
     unsigned names[STATES + 1] = {0}; /* that follow, by state; none follows END */
     size_t length = page.n, run = 0;
     for (size_t pos = page.n; pos-- > 0;) {
-        enum class class = class_of(page.p[pos]);
-        if (!is_name(class)) {
+        enum kind kind = kind_of(page.p[pos]);
+        if (!is_name(kind)) {
             run = 0;
         }
         else if (!run) {
@@ -128,7 +130,7 @@ size_t osp_attributes_bounded(osp_span page, unsigned most)
             && names[TAG] > most) {
             length = pos;
         }
-        step_back(names, class, run > LONG_RUN);
+        step_back(names, kind, run > LONG_RUN);
     }
     return length;
 }

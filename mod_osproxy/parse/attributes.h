@@ -1,7 +1,7 @@
 /*
- * How many attributes the elements of an HTML page have, for the parser of links.h: libxml2 compares
- * each attribute with all before it in its element, so that a hostile page of 512 kB with one element
- * would take minutes.
+ * How many attributes the elements of an HTML page have, for the parser of links.h: libxml2
+ * compares each attribute with all before it in its element, so that a hostile page of 512 kB with
+ * one element would take minutes.
  */
 #ifndef OSP_ATTRIBUTES_H
 #define OSP_ATTRIBUTES_H

@@ -1,6 +1,6 @@
 /*
- * Content codings, see coding.h. When out is full one byte more is asked for: whether it comes tells
- * a body that just fits from one that goes on.
+ * Content codings, see coding.h. When out is full one byte more is asked for: whether it comes
+ * tells a body that just fits from one that goes on.
  */
 #include "coding.h"
 
@@ -29,9 +29,8 @@ static enum osp_coding named(osp_span name)
         const char *name;
         enum osp_coding coding;
     } names[] = {
-        {"", OSP_CODING_IDENTITY},  {"identity", OSP_CODING_IDENTITY},
-        {"gzip", OSP_CODING_GZIP},  {"x-gzip", OSP_CODING_GZIP},
-        {"deflate", OSP_CODING_DEFLATE}, {"br", OSP_CODING_BR},
+        {"", OSP_CODING_IDENTITY},   {"identity", OSP_CODING_IDENTITY}, {"gzip", OSP_CODING_GZIP},
+        {"x-gzip", OSP_CODING_GZIP}, {"deflate", OSP_CODING_DEFLATE},   {"br", OSP_CODING_BR},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (osp_span_eq_nocase(name, names[i].name)) {
@@ -58,7 +57,7 @@ enum osp_coding osp_coding_of(osp_span content_encoding)
     return found;
 }
 
-/* ---- zlib --------------------------------------------------------------------------------------- */
+/* ---- zlib ------------------------------------------------------------------------------------ */
 
 typedef struct inflation {
     z_stream stream;
@@ -154,7 +153,7 @@ static enum osp_coding_result inflate_deflate(osp_span in, char *out, size_t siz
     return result;
 }
 
-/* ---- brotli ------------------------------------------------------------------------------------- */
+/* ---- brotli ---------------------------------------------------------------------------------- */
 
 static enum osp_coding_result unbrotli(osp_span in, char *out, size_t size, size_t *length)
 {

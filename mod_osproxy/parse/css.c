@@ -49,7 +49,8 @@ static int hex(int c)
 static bool is_name(int c)
 {
     int low = c | 0x20;
-    return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c >= 0x80;
+    return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'
+           || c >= 0x80;
 }
 
 /* Whether an escape begins here that is one outside strings. */
@@ -84,7 +85,7 @@ static void skip_blanks(reader *in)
     }
 }
 
-/* ---- values ------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void add(value *to, const char *bytes, size_t n)
 {
@@ -187,7 +188,7 @@ static void begin_value(const reader *in, value *to)
     to->decoded = to->full = false;
 }
 
-/* ---- tokens ------------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 /* Reads a string whose quote stands here; a line that ends before it does makes it a bad one. */
 static void take_string(reader *in, bool wanted)

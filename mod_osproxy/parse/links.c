@@ -3,8 +3,8 @@
  * style elements hold is gathered and looked at when they end.
  *
  * libxml2 compares each end tag with all open elements, and each attribute with those before it:
- * hostile pages are kept from making that slow. It pulls the page, so that it can be told that there
- * is no more; given pieces, versions 2.9 lose their way in a quoted value that spans two.
+ * hostile pages are kept from making that slow. It pulls the page, so that it can be told that
+ * there is no more; given pieces, versions 2.9 lose their way in a quoted value that spans two.
  */
 #include "links.h"
 
@@ -21,7 +21,7 @@ typedef struct reader {
     void *baton;
     osp_links *out;
     osp_span rest; /* of the page, not yet handed over */
-    char *text; /* of the script or style element that is open */
+    char *text;    /* of the script or style element that is open */
     size_t length, size;
     bool gathers, failed, stopped, has_base;
 } reader;
@@ -120,7 +120,7 @@ static void report(reader *in, enum osp_link_kind kind, osp_span reference)
     in->sink(in->baton, kind, reference);
 }
 
-/* ---- values of attributes ----------------------------------------------------------------------- */
+/* ---- values of attributes -------------------------------------------------------------------- */
 
 static size_t skip_blanks(osp_span text, size_t pos)
 {
@@ -203,7 +203,7 @@ static void read_css(reader *in, osp_span css)
     in->out->cut |= result.cut;
 }
 
-/* ---- elements ----------------------------------------------------------------------------------- */
+/* ---- elements -------------------------------------------------------------------------------- */
 
 static bool is(const xmlChar *a, const char *b)
 {
@@ -344,7 +344,7 @@ static void end_element(void *baton, const xmlChar *element)
     }
 }
 
-/* ---- the parser --------------------------------------------------------------------------------- */
+/* ---- the parser ------------------------------------------------------------------------------ */
 
 /* In the way of a handler that another module may have set for the whole process. */
 #if LIBXML_VERSION >= 21200
@@ -409,8 +409,8 @@ bool osp_links_read(osp_span body, osp_links_sink *sink, void *baton, osp_links 
     in.parser->userData = &in;
     /* no tree is built, so that there is none to free */
     htmlCtxtReadIO(in.parser, next_bytes, NULL, &in, NULL, "UTF-8",
-                   HTML_PARSE_RECOVER | HTML_PARSE_NONET | HTML_PARSE_NOERROR
-                       | HTML_PARSE_NOWARNING | HTML_PARSE_IGNORE_ENC);
+                   HTML_PARSE_RECOVER | HTML_PARSE_NONET | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING
+                       | HTML_PARSE_IGNORE_ENC);
     in.failed |= in.parser->errNo == XML_ERR_NO_MEMORY;
     htmlFreeParserCtxt(in.parser);
     free(in.text);

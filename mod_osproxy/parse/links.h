@@ -1,7 +1,7 @@
 /*
- * References of an HTML page, for the rule referenced-content: what it loads and where it leads, and
- * the signs of the kind of OutSystems module it belongs to. libxml2 parses, as a stream of events:
- * nothing is loaded, no entity is resolved beyond HTML's own, errors are silent.
+ * References of an HTML page, for the rule referenced-content: what it loads and where it leads,
+ * and the signs of the kind of OutSystems module it belongs to. libxml2 parses, as a stream of
+ * events: nothing is loaded, no entity is resolved beyond HTML's own, errors are silent.
  */
 #ifndef OSP_LINKS_H
 #define OSP_LINKS_H
@@ -41,8 +41,8 @@ typedef struct osp_links {
 /* Prepares libxml2; to be called once while there is one thread. */
 void osp_links_init(void);
 
-/* Reads a page in UTF-8, whatever it says of itself; in UTF-16 or the like it is cut to nothing. False
- * when there was no memory: out then holds what was found before. */
+/* Reads a page in UTF-8, whatever it says of itself; in UTF-16 or the like it is cut to nothing.
+ * False when there was no memory: out then holds what was found before. */
 bool osp_links_read(osp_span body, osp_links_sink *sink, void *baton, osp_links *out);
 
 #endif

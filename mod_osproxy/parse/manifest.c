@@ -130,7 +130,8 @@ bool osp_manifest_read(osp_span body, const osp_manifest_sink *sink, osp_manifes
         json_t *modules = json_object_get(json_object_get(root, "data"), "modules");
         copy_token(json_object_get(manifest, "versionToken"), out->token);
         for (void *i = json_object_iter(resources); i; i = json_object_iter_next(resources, i)) {
-            read_resource(osp_span_of(json_object_iter_key(i)), json_object_iter_value(i), sink, out);
+            read_resource(osp_span_of(json_object_iter_key(i)), json_object_iter_value(i), sink,
+                          out);
         }
         for (void *i = json_object_iter(modules); i; i = json_object_iter_next(modules, i)) {
             read_module(json_object_iter_value(i), sink, out);

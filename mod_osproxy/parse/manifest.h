@@ -4,8 +4,8 @@
  * (which hash each one must have). Also the token of moduleversioninfo, which tells servers apart
  * that have different versions.
  *
- * Bytes in front of the first `{` are skipped: a byte order mark occurs there. Of a name that occurs
- * twice the last one counts, as in JavaScript.
+ * Bytes in front of the first `{` are skipped: a byte order mark occurs there. Of a name that
+ * occurs twice the last one counts, as in JavaScript.
  */
 #ifndef OSP_MANIFEST_H
 #define OSP_MANIFEST_H

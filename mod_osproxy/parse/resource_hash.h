@@ -1,9 +1,9 @@
 /*
  * The hash that OutSystems puts behind `?` in the address of a resource of a Reactive or Mobile
  * module, for the integrity of those resources: base64 of the MD5 of the decoded body, `/` written
- * `_`, `+` kept, without padding. Apps refuse a resource whose body has another one, so that a proxy
- * which changes a byte breaks them. Some texts (index.html, moduleinfo) are not hashed: they name
- * their token instead.
+ * `_`, `+` kept, without padding. Apps refuse a resource whose body has another one, so that a
+ * proxy which changes a byte breaks them. Some texts (index.html, moduleinfo) are not hashed: they
+ * name their token instead.
  */
 #ifndef OSP_RESOURCE_HASH_H
 #define OSP_RESOURCE_HASH_H

@@ -63,7 +63,7 @@ osp_span osp_url_module(osp_span path)
     return osp_url_module_is(name) ? name : (osp_span){path.p, 0};
 }
 
-/* ---- where a reference leads -------------------------------------------------------------------- */
+/* ---- where a reference leads ----------------------------------------------------------------- */
 
 static osp_span trim(osp_span text)
 {
@@ -132,7 +132,8 @@ static bool skip_origin(osp_span *reference, osp_span host, bool *absolute)
     osp_span name = {reference->p, scheme};
     *absolute = is_slash(rest, 0) && is_slash(rest, 1);
     if (scheme
-        && !(*absolute && (osp_span_eq_nocase(name, "http:") || osp_span_eq_nocase(name, "https:")))) {
+        && !(*absolute
+             && (osp_span_eq_nocase(name, "http:") || osp_span_eq_nocase(name, "https:")))) {
         return false;
     }
     if (*absolute) {
@@ -145,7 +146,7 @@ static bool skip_origin(osp_span *reference, osp_span host, bool *absolute)
     return true;
 }
 
-/* ---- the result --------------------------------------------------------------------------------- */
+/* ---- the result ------------------------------------------------------------------------------ */
 
 static void put(builder *to, char c)
 {

@@ -1,6 +1,7 @@
 /*
  * Three lines, a page's path, its host and a reference: what osp_url_resolve promises. Also that a
- * result is a path of visible ASCII which leads to itself, and that no smaller buffer gives another.
+ * result is a path of visible ASCII which leads to itself, and that no smaller buffer gives
+ * another.
  */
 #include "fuzz.h"
 

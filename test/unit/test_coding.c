@@ -114,7 +114,7 @@ static const struct {
     enum osp_coding coding;
     bool raw;
 } codings[] = {
-    {OSP_CODING_GZIP, false}, {OSP_CODING_DEFLATE, false}, {OSP_CODING_DEFLATE, true},
+    {OSP_CODING_GZIP, false}, {OSP_CODING_DEFLATE, false},  {OSP_CODING_DEFLATE, true},
     {OSP_CODING_BR, false},   {OSP_CODING_IDENTITY, false},
 };
 enum { CODINGS = sizeof codings / sizeof *codings };
@@ -238,7 +238,8 @@ static void test_empty_spans_without_bytes_hold_nothing(void **state)
 {
     size_t n = 1;
     (void)state;
-    assert_int_equal(osp_decode(OSP_CODING_IDENTITY, (osp_span){NULL, 0}, NULL, 0, &n), OSP_DECODED);
+    assert_int_equal(osp_decode(OSP_CODING_IDENTITY, (osp_span){NULL, 0}, NULL, 0, &n),
+                     OSP_DECODED);
     assert_int_equal(n, 0);
     for (size_t i = 0; i < CODINGS - 1; i++) {
         assert_int_equal(osp_decode(codings[i].coding, (osp_span){NULL, 0}, NULL, 0, &n),

@@ -167,9 +167,9 @@ static void read_all(const char *bytes, size_t n)
 static void test_work_grows_with_the_length_of_the_sheet_and_no_faster(void **state)
 {
     static const char *const patterns[] = {
-        "url(",    "url('",  "url('a\n", "url(a ", "url(\\", "\\",   "\\\n", "/*",
-        "*/",      "/",      "@import ", "@",      "#",      "\"",   "'\\",  "a",
-        "url(a)",  "1",      "@import/*", "\\41 ", "\\1",    "url(a\\\n", "-", "url(a'b",
+        "url(",   "url('", "url('a\n",  "url(a ", "url(\\", "\\",        "\\\n", "/*",
+        "*/",     "/",     "@import ",  "@",      "#",      "\"",        "'\\",  "a",
+        "url(a)", "1",     "@import/*", "\\41 ",  "\\1",    "url(a\\\n", "-",    "url(a'b",
     };
     (void)state;
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {

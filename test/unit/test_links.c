@@ -49,7 +49,8 @@ static void test_references_are_found_where_html_holds_them(void **state)
         {"<a href=''>", "p[]"},
         {"<link rel=stylesheet href=\"/MyApp/_Basic.css?8322\"/>", "r[/MyApp/_Basic.css?8322]"},
         {"<script src=scripts/OutSystems.js?" H "></script>", "r[scripts/OutSystems.js?" H "]"},
-        {"<img src='a.png' srcset='b.png 1x, c,d.png 2x,e.png'>", "r[a.png]r[b.png]r[c,d.png]r[e.png]"},
+        {"<img src='a.png' srcset='b.png 1x, c,d.png 2x,e.png'>",
+         "r[a.png]r[b.png]r[c,d.png]r[e.png]"},
         {"<img srcset=' , a 1w,,b, c f(1,2) , d'>", "r[a]r[b]r[c]r[d]"},
         {"<picture><source srcset=a><source src=b></picture>", "r[a]r[b]"},
         {"<iframe src=a></iframe><frame src=b>", "p[a]p[b]"},
@@ -66,7 +67,9 @@ static void test_references_are_found_where_html_holds_them(void **state)
         {"<meta http-equiv=Refresh content=\"0;URL='/x y'z\">", "p[/x y]"},
         {"<meta http-equiv=refresh content='0.5, /x'>", "p[/x]"},
         {"<meta http-equiv=refresh content='0;url = \"x'>", "p[x]"},
-        {"<meta http-equiv=refresh content='5'><meta http-equiv=refresh><meta http-equiv=refresh content=''>", ""},
+        {"<meta http-equiv=refresh content='5'><meta http-equiv=refresh><meta http-equiv=refresh "
+         "content=''>",
+         ""},
         {"<meta name=url content='5;url=x'>", ""},
         {"<base href='/MyApp/'><base href='/x/'><a href=y>", "b[/MyApp/]p[y]"},
         {"<base target=x><base href=/y>", "b[/y]"},
@@ -78,7 +81,8 @@ static void test_references_are_found_where_html_holds_them(void **state)
         {"<a href=x href=y>", "p[x]"},
         {"<a href=\"x", "p[x]"},
         {"<a title='>' href=x>", "p[x]"},
-        {"<!doctype html><html><head><title>a</title></head><body><p><a href=x></body></html>", "p[x]"},
+        {"<!doctype html><html><head><title>a</title></head><body><p><a href=x></body></html>",
+         "p[x]"},
         {"\xef\xbb\xbf<a href=x>", "p[x]"},
         /* where there is none */
         {"<!-- <a href=x> --><a href=y>", "p[y]"},
@@ -97,8 +101,8 @@ static void test_references_are_found_where_html_holds_them(void **state)
         heard all;
         osp_links out = read_bytes(vectors[i].html, strlen(vectors[i].html), &all);
         if (strcmp(all.text, vectors[i].references) != 0 || out.cut) {
-            fail_msg("'%s' gives '%s', not '%s'%s", vectors[i].html, all.text, vectors[i].references,
-                     out.cut ? ", and is cut" : "");
+            fail_msg("'%s' gives '%s', not '%s'%s", vectors[i].html, all.text,
+                     vectors[i].references, out.cut ? ", and is cut" : "");
         }
     }
 }
@@ -157,7 +161,8 @@ static void test_pages_of_the_platform_are_read(void **state)
         "<html><head><link href=\"/MyApp/_Basic.css?8322\" rel=\"stylesheet\"/>"
         "<script src=\"/MyApp/_osjs.js?8_0_1_7\"></script></head>"
         "<body><form method=\"post\" action=\"Home.aspx\">"
-        "<input type=\"hidden\" name=\"__OSVSTATE\" value=\"x\"/><a href=\"/MyOtherApp/Login.aspx\">"
+        "<input type=\"hidden\" name=\"__OSVSTATE\" value=\"x\"/><a "
+        "href=\"/MyOtherApp/Login.aspx\">"
         "Login</a><img src=\"/ImageRepository/img/logo.png?1\"/></form></body></html>";
     heard all;
     (void)state;
@@ -191,14 +196,18 @@ static void test_long_values_and_texts_are_no_harm(void **state)
     static const struct {
         const char *begin, *piece;
     } pages[] = {
-        {"<input name=__VIEWSTATE value='", "%06xAAAA"}, {"<div title='", "%u word "},
-        {"<div onclick=\"", " a='%u' "},                 {"<!--", " a%u <a href='x'>"},
-        {"<script>", "var a%u = '<a b c d e f>'; "},     {"<script>", "<a%u b c d e f> "},
-        {"<style>", "a%u { b : c } "},                   {"<p>", "text%u a b c &amp; < > "},
+        {"<input name=__VIEWSTATE value='", "%06xAAAA"},
+        {"<div title='", "%u word "},
+        {"<div onclick=\"", " a='%u' "},
+        {"<!--", " a%u <a href='x'>"},
+        {"<script>", "var a%u = '<a b c d e f>'; "},
+        {"<script>", "<a%u b c d e f> "},
+        {"<style>", "a%u { b : c } "},
+        {"<p>", "text%u a b c &amp; < > "},
     };
-    static const char *const ends[] = {"'><a href=x>", "'><a href=x>", "\"><a href=x>", "--><a href=x>",
-                                       "</script><a href=x>", "</script><a href=x>",
-                                       "</style><a href=x>", "</p><a href=x>"};
+    static const char *const ends[] = {
+        "'><a href=x>",        "'><a href=x>",        "\"><a href=x>",      "--><a href=x>",
+        "</script><a href=x>", "</script><a href=x>", "</style><a href=x>", "</p><a href=x>"};
     (void)state;
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
         heard all;

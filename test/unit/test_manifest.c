@@ -58,13 +58,14 @@ static void test_a_manifest_tells_its_token_resources_and_modules(void **state)
     heard all;
     osp_manifest out;
     (void)state;
-    assert_true(read_text(
-        "{\"manifest\":{\"versionToken\":\"" H2 "\",\"urlVersions\":{"
-        "\"/MyApp/scripts/OutSystems.js\":\"?" H1 "\",\"/ImageRepository/img/logo.png\":\"?" H2 "\"},"
-        "\"urlMappings\":{\"/MyApp/\":\"/MyApp/index.html\"},\"urlMappingsNoCache\":{}},"
-        "\"data\":{\"modules\":{\"k1\":{\"moduleName\":\"MyApp\"},"
-        "\"k2\":{\"moduleName\":\"OutSystemsUI\",\"other\":[1,2.5,null,true]}}}}",
-        &all, &out));
+    assert_true(
+        read_text("{\"manifest\":{\"versionToken\":\"" H2 "\",\"urlVersions\":{"
+                  "\"/MyApp/scripts/OutSystems.js\":\"?" H1
+                  "\",\"/ImageRepository/img/logo.png\":\"?" H2 "\"},"
+                  "\"urlMappings\":{\"/MyApp/\":\"/MyApp/index.html\"},\"urlMappingsNoCache\":{}},"
+                  "\"data\":{\"modules\":{\"k1\":{\"moduleName\":\"MyApp\"},"
+                  "\"k2\":{\"moduleName\":\"OutSystemsUI\",\"other\":[1,2.5,null,true]}}}}",
+                  &all, &out));
     assert_string_equal(out.token, H2);
     assert_int_equal(out.resources, 2);
     assert_int_equal(out.modules, 2);
@@ -93,10 +94,8 @@ static void test_a_module_with_cordova_is_mobile(void **state)
         const char *path;
         bool mobile;
     } vectors[] = {
-        {"/MyApp/scripts/cordova.js", true},
-        {"/MyApp/cordova.js", true},
-        {"/MyApp/scripts/notcordova.js", false},
-        {"/MyApp/cordova.js/x", false},
+        {"/MyApp/scripts/cordova.js", true},     {"/MyApp/cordova.js", true},
+        {"/MyApp/scripts/notcordova.js", false}, {"/MyApp/cordova.js/x", false},
         {"/MyApp/scripts/cordova.json", false},
     };
     (void)state;
@@ -135,10 +134,17 @@ static void test_malformed_entries_are_skipped_and_counted(void **state)
         "\"/a\":{\"b\":\"?" H1 "\"}",
     };
     static const char *const modules[] = {
-        "{\"moduleName\":\"a/b\"}",   "{\"moduleName\":\"\"}",     "{\"moduleName\":\"..\"}",
-        "{\"moduleName\":\"a\\u0000\"}", "{\"moduleName\":\"a b\"}", "{\"moduleName\":7}",
-        "{\"moduleName\":[\"a\"]}",   "{}",                        "null",
-        "\"a\"",                      "[]",
+        "{\"moduleName\":\"a/b\"}",
+        "{\"moduleName\":\"\"}",
+        "{\"moduleName\":\"..\"}",
+        "{\"moduleName\":\"a\\u0000\"}",
+        "{\"moduleName\":\"a b\"}",
+        "{\"moduleName\":7}",
+        "{\"moduleName\":[\"a\"]}",
+        "{}",
+        "null",
+        "\"a\"",
+        "[]",
     };
     char text[400];
     heard all;
@@ -153,9 +159,10 @@ static void test_malformed_entries_are_skipped_and_counted(void **state)
         }
     }
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
-        snprintf(text, sizeof text,
-                 "{\"manifest\":{},\"data\":{\"modules\":{\"1\":%s,\"2\":{\"moduleName\":\"good\"}}}}",
-                 modules[i]);
+        snprintf(
+            text, sizeof text,
+            "{\"manifest\":{},\"data\":{\"modules\":{\"1\":%s,\"2\":{\"moduleName\":\"good\"}}}}",
+            modules[i]);
         assert_true(read_text(text, &all, &out));
         if (strcmp(all.text, "good\n") != 0 || out.malformed != 1) {
             fail_msg("'%s' gives %u malformed and '%s'", modules[i], out.malformed, all.text);
@@ -220,7 +227,8 @@ static void test_a_sink_may_listen_to_one_kind_or_none(void **state)
 }
 
 /* A text that is begin, then count times the pieces with a number between them, then end. */
-static char *repeat(const char *begin, const char *a, const char *b, unsigned count, const char *end)
+static char *repeat(const char *begin, const char *a, const char *b, unsigned count,
+                    const char *end)
 {
     size_t size = strlen(begin) + strlen(end) + (strlen(a) + strlen(b) + 10) * count + 1;
     char *text = malloc(size);
@@ -318,7 +326,8 @@ static void test_the_version_token_is_read(void **state)
         {"{\"versionToken\":\"a\",\"versionToken\":\"b\"}", "b"},
         {"{\"versionToken\":\"123456789012345678901234567890123456789012345678901234567890123\"}",
          "123456789012345678901234567890123456789012345678901234567890123"},
-        {"{\"versionToken\":\"1234567890123456789012345678901234567890123456789012345678901234\"}", ""},
+        {"{\"versionToken\":\"1234567890123456789012345678901234567890123456789012345678901234\"}",
+         ""},
         {"{\"versionToken\":\"a b\"}", ""},
         {"{\"versionToken\":\"a\\n\"}", ""},
         {"{\"versionToken\":\"a\\u0000b\"}", ""},

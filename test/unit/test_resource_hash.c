@@ -18,7 +18,8 @@ static void hash_in_pieces(const char *text, size_t piece, char *out)
     size_t n = strlen(text);
     assert_true(osp_resource_hash_begin(&hash));
     for (size_t i = 0; i < n; i += piece) {
-        assert_true(osp_resource_hash_update(&hash, (osp_span){text + i, n - i < piece ? n - i : piece}));
+        assert_true(
+            osp_resource_hash_update(&hash, (osp_span){text + i, n - i < piece ? n - i : piece}));
     }
     assert_true(osp_resource_hash_end(&hash, out));
 }
@@ -148,7 +149,8 @@ static void test_a_text_that_names_its_token_is_accepted_for_it(void **state)
     }
     assert_false(osp_resource_token_is((osp_span){NULL, 0}, osp_span_of(HASH)));
     assert_false(osp_resource_token_is(osp_span_of("\"versionToken\":\"\""), (osp_span){NULL, 0}));
-    assert_false(osp_resource_token_is(osp_span_of("\"versionToken\":\"8322\""), osp_span_of("8322")));
+    assert_false(
+        osp_resource_token_is(osp_span_of("\"versionToken\":\"8322\""), osp_span_of("8322")));
 }
 
 static void look_for_token(const char *bytes, size_t count)

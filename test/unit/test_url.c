@@ -149,8 +149,8 @@ static void test_a_page_may_lie_anywhere(void **state)
         char out[100];
         assert_true(resolve(vectors[i].base, vectors[i].reference, out, sizeof out));
         if (strcmp(out, vectors[i].path) != 0) {
-            fail_msg("'%s' at '%s' gives '%s', not '%s'", vectors[i].reference, vectors[i].base, out,
-                     vectors[i].path);
+            fail_msg("'%s' at '%s' gives '%s', not '%s'", vectors[i].reference, vectors[i].base,
+                     out, vectors[i].path);
         }
     }
 }
@@ -250,8 +250,8 @@ static void as_base(const char *bytes, size_t count)
 
 static void test_work_grows_with_the_length_of_the_reference_and_no_faster(void **state)
 {
-    static const char *const patterns[] = {"a/", "/", "a/../", "../", "aaaa/bbbb/../../", "%2e%2e/",
-                                           "\\", " ",  "\xff",  "?",   "a:"};
+    static const char *const patterns[] = {
+        "a/", "/", "a/../", "../", "aaaa/bbbb/../../", "%2e%2e/", "\\", " ", "\xff", "?", "a:"};
     (void)state;
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
         assert_true(work_is_linear(patterns[i], as_reference));
