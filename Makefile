@@ -33,14 +33,14 @@ endif
 SOURCES := $(wildcard mod_osproxy/*.c mod_osproxy/*/*.c)
 OBJECTS := $(SOURCES:mod_osproxy/%.c=$(OUT)/obj/%.o)
 LIBS ?=
-# Certificates are read with OpenSSL.
-NEEDED := -lcrypto
+include build/libraries.mk
+NEEDED := $(LIBRARIES)
 SANITIZE ?= # for example -fsanitize=address,undefined; httpd then needs LD_PRELOAD=libasan.so
 STRICT := -Wall -Wextra -Wshadow -Werror
 COMMON = -fPIC -fvisibility=hidden $(STRICT) -Imod_osproxy $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
 # A table of httpd's ends with {NULL}, an idiom that clang would warn about.
 GLUE = -std=gnu11 $(COMMON) -Wno-missing-field-initializers $(HTTPD_FLAGS) $(HTTPD_INCLUDES)
-PURE = -std=c11 -Wconversion $(COMMON)
+PURE = -std=c11 -Wconversion $(COMMON) $(LIBRARY_INCLUDES)
 LINK = -shared -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS) $(SANITIZE)
 # What compiles a source file: parse/, and audit/ but for its glue, know no httpd header.
 AUDIT_GLUE := $(addprefix mod_osproxy/audit/,audit.c collect.c certificate.c settle.c)

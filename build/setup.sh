@@ -13,6 +13,11 @@ make                  | make                  | build test bench
 apache2               | httpd                 | build run test bench
 apache2-dev           | httpd-devel           | build test bench
 libssl-dev            | openssl-devel         | build test bench
+libjansson-dev        | jansson-devel         | build test bench
+libxml2-dev           | libxml2-devel         | build test bench
+zlib1g-dev            | zlib-devel            | build test bench
+libbrotli-dev         | brotli-devel          | build test bench
+pkg-config            | pkgconf-pkg-config    | build test bench
 -                     | mod_ssl               | run test
 -                     | mod_http2             | run test
 -                     | redhat-rpm-config     | build

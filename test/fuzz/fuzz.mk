@@ -16,8 +16,9 @@ FUZZ_AUDIT := mod_osproxy/rule.c $(filter-out $(addprefix mod_osproxy/audit/,aud
 	certificate.c settle.c),$(wildcard mod_osproxy/audit/*.c))
 FUZZ_HEADERS := $(wildcard mod_osproxy/parse/*.h test/fuzz/*.h)
 
+include build/libraries.mk
 FUZZ_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -g -O1 -Wall -Wextra -Wshadow -Wconversion \
-	-Werror -Imod_osproxy -Itest/fuzz -fno-omit-frame-pointer
+	-Werror -Imod_osproxy -Itest/fuzz -fno-omit-frame-pointer $(LIBRARY_INCLUDES)
 FUZZ_SANITIZE := address,undefined
 
 .PHONY: fuzz fuzz-replay $(FUZZ_TARGETS:%=fuzz-%) $(FUZZ_TARGETS:%=fuzz-replay-%)
@@ -39,10 +40,10 @@ $(FUZZ_OUT)/replay_%: test/fuzz/fuzz_%.c test/fuzz/standalone.c $(FUZZ_PARSE) $(
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=$(FUZZ_SANITIZE) -fno-sanitize-recover=all -o $@ \
-		$(filter %.c,$^)
+		$(filter %.c,$^) $(LIBRARIES)
 
 $(FUZZ_OUT)/fuzz_%: test/fuzz/fuzz_%.c $(FUZZ_PARSE) $(FUZZ_HEADERS)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZE) -fno-sanitize-recover=all -o $@ \
-		$(filter %.c,$^)
+		$(filter %.c,$^) $(LIBRARIES)

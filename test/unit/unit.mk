@@ -10,8 +10,10 @@ UNIT_PARSE := $(patsubst mod_osproxy/parse/%.c,%,$(wildcard mod_osproxy/parse/*.
 UNIT_AUDIT := rule $(patsubst mod_osproxy/%.c,%,$(filter-out $(addprefix mod_osproxy/audit/, \
 	audit.c collect.c certificate.c settle.c),$(wildcard mod_osproxy/audit/*.c)))
 
-UNIT_CFLAGS := -std=c11 -g -O1 -Wall -Wextra -Wshadow -Wconversion -Werror -Imod_osproxy -MMD -MP
-UNIT_LIBS := -lcmocka
+include build/libraries.mk
+UNIT_CFLAGS := -std=c11 -g -O1 -Wall -Wextra -Wshadow -Wconversion -Werror -Imod_osproxy -MMD -MP \
+	$(LIBRARY_INCLUDES)
+UNIT_LIBS := -lcmocka $(LIBRARIES)
 # past this a test hangs
 UNIT_SECONDS ?= 120
 # see test/unit/work.h
