@@ -55,8 +55,8 @@
     ".catch(function(){})},30000)"
 
 const char osp_page_policy[] =
-    "default-src 'none'; style-src 'sha256-@STYLE@'; "
-    "script-src 'sha256-@SCRIPT@'; connect-src 'self'; "
+    "default-src 'none'; style-src 'sha256-9NaxVurPwSYm9xMIPQ51BmTVYfbPSVnSh5lkVZxZcxQ='; "
+    "script-src 'sha256-TRqxyiWwxEITWHxLXMe+TSGUybjgkRabWVXr/JXvz8I='; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /* ---- pieces -------------------------------------------------------------------------------- */
