@@ -223,7 +223,7 @@ static int handler(request_rec *r)
         ap_set_content_type(r, "application/json");
         osp_page_json(&sink, view);
     }
-    else if (r->args && strcmp(r->args, "metrics") == 0) {
+    else if (r->args && (strcmp(r->args, "metrics") == 0 || strcmp(r->args, "metrics=") == 0)) {
         ap_set_content_type(r, "application/openmetrics-text; version=1.0.0; charset=utf-8");
         osp_page_metrics(&sink, view);
     }
