@@ -159,6 +159,9 @@ void osp_check_default_ports(osp_audit *audit, osp_server *server)
 {
     int i;
 
+    if (!osp_server_proxies(server)) {
+        return; /* whatever it serves is not OutSystems */
+    }
     if (!server->is_behind_hop) {
         for (i = 0; i < server->address_count; i++) {
             check_address(audit, server, i);

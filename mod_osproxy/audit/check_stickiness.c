@@ -36,7 +36,7 @@ void osp_check_stickiness(osp_audit *audit, osp_server *server)
     for (i = 0; i < server->mapping_count; i++) {
         const osp_mapping *mapping = &server->mappings[i];
 
-        if (mapping->kind == OSP_MAP_PREFIX) {
+        if (mapping->kind == OSP_MAP_PREFIX || mapping->kind == OSP_MAP_REGEX) {
             check_param(audit, server, mapping->line, mapping->url_arg + 1);
         }
         for (j = 0; mapping->pool && j < mapping->pool->set_count; j++) {

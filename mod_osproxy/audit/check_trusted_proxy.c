@@ -7,40 +7,44 @@
 
 #include <string.h>
 
+#define NARROW 8 /* bits: the widest network that belongs to anybody */
 #define HOP "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1"
 
-/* A network that no farm's own can be: httpd refuses a mask of 0, but takes two halves of the world. */
-static bool is_everybody(const char *net)
+/* httpd itself refuses /0, not two halves. */
+static bool is_wide(const char *network)
 {
-    const char *slash = strrchr(net, '/');
-    int bits = 0;
+    const char *slash = strrchr(network, '/'), *rest = "";
+    long bits = slash ? osp_text_number(slash + 1, 255, &rest) : -1;
 
-    if (!slash || !slash[1]) {
-        return false;
-    }
-    for (slash++; *slash >= '0' && *slash <= '9' && bits < 1000; slash++) {
-        bits = bits * 10 + (*slash - '0');
-    }
-    return !*slash && bits < (strchr(net, ':') ? 16 : 8);
+    return bits >= 0 && bits < NARROW && !*rest;
 }
 
 static void check_everyone(osp_audit *audit, osp_server *server, enum osp_word word)
 {
     const osp_line *line;
-    osp_finding *finding;
     int i;
 
     OSP_EACH_LINE(audit->facts, server, word, line) {
+        osp_out narrow = {.memory = audit->memory};
+        const char *wide = NULL;
+
         for (i = 0; i < line->count; i++) {
-            if (is_everybody(line->arg[i].text)) {
-                finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, line,
-                                   "%s %s trusts half the world and more: any client can claim to "
-                                   "be internal", line->name, line->arg[i].text);
-                osp_fix_replace(audit, finding, line,
-                                osp_text_format(audit->memory, "%s 127.0.0.1", line->name));
-                osp_fix_advice(audit, finding, "put the hop's address in the place of 127.0.0.1");
-                break;
+            if (is_wide(line->arg[i].text)) {
+                wide = wide ? wide : line->arg[i].text;
             }
+            else {
+                osp_out_format(&narrow, " %s", line->arg[i].text);
+            }
+        }
+        if (wide) {
+            osp_fix_replace(audit,
+                            osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, line,
+                                     "%s %s trusts a great part of the internet: whoever is there "
+                                     "can claim to be internal",
+                                     line->name, wide),
+                            line,
+                            osp_text_format(audit->memory, "%s%s", line->name,
+                                            narrow.length ? narrow.text : " 127.0.0.1"));
         }
     }
 }
@@ -91,15 +95,17 @@ void osp_check_trusted_proxy(osp_audit *audit, osp_server *server)
         finding = osp_find(audit, server, OSP_WARNING, OSP_RULE_TRUSTED_PROXY, line,
                            "this line reads what a hop in front writes, but without mod_remoteip "
                            "every client has the hop's address and looks internal");
-        if (audit->facts->remoteip_is_loaded && line->section) {
+        if (!audit->facts->remoteip_is_loaded) {
+            osp_fix_advice(audit, finding,
+                           "load mod_remoteip (Debian: a2enmod remoteip), and write\n%s", HOP);
+            return;
+        }
+        if (line->section) {
             osp_fix_inside(audit, finding, server, HOP);
         }
-        else if (audit->facts->remoteip_is_loaded) {
+        else {
             osp_fix_before(audit, finding, line, HOP);
         }
-        osp_fix_advice(audit, finding, "put the hop's address in the place of 127.0.0.1%s",
-                       audit->facts->remoteip_is_loaded
-                           ? ""
-                           : "; load mod_remoteip (Debian: a2enmod remoteip)");
+        osp_fix_advice(audit, finding, "put the hop's address in the place of 127.0.0.1");
     }
 }

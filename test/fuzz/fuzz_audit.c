@@ -105,7 +105,10 @@ static void check_renderings(const osp_audit *audit)
     for (c = text.text ? text.text : ""; *c; c++) {
         PROMISE(*c == '\n' || (unsigned char)*c >= 0x20);
     }
-    osp_render_table(&table, audit, true);
+    osp_render_table(&table, audit, false);
+    for (c = table.text; *c; c++) {
+        PROMISE(*c == '\n' || (unsigned char)*c >= 0x20);
+    }
     osp_render_json(&json, audit, "0");
     c = value(json.text, 0);
     PROMISE(!*c);

@@ -18,7 +18,7 @@ MACHINE = re.compile(rb"AH01882")
 CUT_OFF = re.compile(rb"exit signal (Abort|Segmentation fault)|corrupted|^(double )?free\(\)|"
                      rb"^malloc\(\)")
 # An httpd that is being stopped does not wait for connections that are still open.
-STOPPING = re.compile(rb"AH00045|AH00046|AH03092")
+STOPPING = re.compile(rb"AH00045|AH00046|AH0309[23]")
 
 
 class ErrorLog:
