@@ -87,27 +87,33 @@ static void read_rules(osp_view_vhost *vhost, const server_rec *s)
     }
 }
 
+static void read_vhost(osp_view_vhost *vhost, const server_rec *s, const osp_server *judged)
+{
+    vhost->name = s->server_hostname ? s->server_hostname : "";
+    vhost->port = port_of(s);
+    vhost->is_main = !s->is_virtual;
+    vhost->file = s->defn_name;
+    vhost->line = s->defn_line_number;
+    vhost->engine = engine_name(s);
+    vhost->judged = judged;
+    read_rules(vhost, s);
+}
+
+/* In the order written: httpd's list begins with the main server and goes on from the last. */
 static void read_vhosts(osp_view *view, apr_pool_t *p)
 {
     apr_hash_t *judged = judged_servers(p, view->audit);
     osp_view_vhost *vhosts;
     const server_rec *s;
-    int count = 0;
+    int count = 0, i;
 
     for (s = ap_server_conf; s; s = s->next) {
         count++;
     }
     view->vhosts = vhosts = apr_pcalloc(p, (apr_size_t)count * sizeof *vhosts);
     view->vhost_count = count;
-    for (s = ap_server_conf; s; s = s->next, vhosts++) {
-        vhosts->name = s->server_hostname ? s->server_hostname : "";
-        vhosts->port = port_of(s);
-        vhosts->is_main = !s->is_virtual;
-        vhosts->file = s->defn_name;
-        vhosts->line = s->defn_line_number;
-        vhosts->engine = engine_name(s);
-        vhosts->judged = apr_hash_get(judged, &s, sizeof s);
-        read_rules(vhosts, s);
+    for (s = ap_server_conf, i = 0; s; s = s->next, i++) {
+        read_vhost(&vhosts[i ? count - i : 0], s, apr_hash_get(judged, &s, sizeof s));
     }
 }
 

@@ -1,4 +1,5 @@
-/* The live page's renderings: hostile text, JSON and metrics as documented, work that stays linear. */
+/* The live page's renderings: hostile text, JSON and metrics as documented, work that stays linear.
+ * `test_page html` prints the page of a made-up farm, for the tests with a browser. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -474,7 +475,20 @@ static void work_grows_with_the_farm_and_no_faster(void **state)
     }
 }
 
-int main(void)
+static int print_page(void)
+{
+    static const char *const names[] = {"ImageRepository", "A_rather_long_module_name_without_a_space",
+                                        "Portal", NULL};
+    test_view t;
+
+    test_view_begin(&t, config);
+    test_view_watch(&t, names, 60, 400);
+    fputs(test_view_render(&t, osp_page_html), stdout);
+    test_view_end(&t);
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_is_well_formed_whatever_it_shows),
@@ -488,5 +502,8 @@ int main(void)
         cmocka_unit_test(work_grows_with_the_farm_and_no_faster),
     };
 
+    if (argc > 1 && strcmp(argv[1], "html") == 0) {
+        return print_page();
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
