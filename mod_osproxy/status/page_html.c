@@ -256,7 +256,7 @@ static void put_wrong(osp_sink *sink, const osp_view *view, const osp_index *ind
         osp_page_number(sink, warnings, "warning", "warnings");
     }
     if (errors || warnings) {
-        osp_put(sink, " in the configuration");
+        osp_put(sink, " in <a href=\"#findings\">the configuration</a>");
     }
     put_trouble_counts(sink, index, errors || warnings ? "; " : "");
     osp_put(sink, ".</p>\n");
@@ -277,38 +277,54 @@ static void put_verdict(osp_sink *sink, const osp_view *view, const osp_index *i
                   "</span> All is well.</p>\n");
 }
 
-/* What needs attention, each in a line; the audit's errors and warnings stand with their fixes below. */
+static void put_trouble(osp_sink *sink, const osp_view *view, const osp_trouble *trouble)
+{
+    char text[1024];
+
+    osp_put(sink, "<li>");
+    osp_page_mark(sink, trouble->warning ? "bad" : "warn", trouble->warning ? "warning:" : "note:");
+    osp_put(sink, " ");
+    osp_model_describe(view->model, trouble, text, sizeof text);
+    osp_out_html(&sink->out, text);
+    osp_model_advise(view->model, trouble, text, sizeof text);
+    if (text[0]) {
+        osp_put(sink, "<br><small>");
+        osp_out_html(&sink->out, text);
+        osp_put(sink, "</small>");
+    }
+    osp_put(sink, "</li>\n");
+}
+
+/* What is wrong with the farm, a few of each kind; all of them stand below, but for versions. The
+ * audit's errors and warnings stand below with their fixes. */
 static void put_attention(osp_sink *sink, const osp_view *view, const osp_index *index)
 {
-    enum { MOST = 50 };
-    char text[1024];
-    int i, shown = 0;
+    static const struct {
+        const char *anchor;
+        int most;
+    } kinds[OSP_TROUBLE_COUNT] = {
+        [OSP_TROUBLE_MISSING] = {"missing", 5},     [OSP_TROUBLE_FAILING] = {"modules", 5},
+        [OSP_TROUBLE_RESOURCE] = {"integrity", 5},  [OSP_TROUBLE_VERSIONS] = {"apps", 50},
+        [OSP_TROUBLE_APP_DOWN] = {"apps", 5},
+    };
+    int shown[OSP_TROUBLE_COUNT] = {0}, i;
 
     if (!index->trouble_count) {
         return;
     }
     osp_put(sink, "<h2 id=\"attention\">What was seen</h2>\n<ul>\n");
-    for (i = 0; i < index->trouble_count && shown < MOST; i++, shown++) {
-        osp_put(sink, "<li>");
-        osp_page_mark(sink, index->troubles[i].warning ? "bad" : "warn",
-                      index->troubles[i].warning ? "warning:" : "note:");
-        osp_put(sink, " ");
-        osp_model_describe(view->model, &index->troubles[i], text, sizeof text);
-        osp_out_html(&sink->out, text);
-        osp_model_advise(view->model, &index->troubles[i], text, sizeof text);
-        if (text[0]) {
-            osp_put(sink, "<br><small>");
-            osp_out_html(&sink->out, text);
-            osp_put(sink, "</small>");
+    for (i = 0; i < index->trouble_count; i++) {
+        enum osp_trouble_kind kind = index->troubles[i].kind;
+
+        if (shown[kind]++ < kinds[kind].most) {
+            put_trouble(sink, view, &index->troubles[i]);
         }
-        osp_put(sink, "</li>\n");
+        else if (shown[kind] == index->kinds[kind]) {
+            osp_out_format(&sink->out, "<li>and <a href=\"#%s\">%d more of this kind</a></li>\n",
+                           kinds[kind].anchor, shown[kind] - kinds[kind].most);
+        }
     }
     osp_put(sink, "</ul>\n");
-    if (shown < index->trouble_count) {
-        osp_put(sink, "<p>And ");
-        osp_page_number(sink, index->trouble_count - shown, "more", "more");
-        osp_put(sink, ": <a href=\"?json\">as JSON</a>.</p>\n");
-    }
 }
 
 /* ---- requirements --------------------------------------------------------------------------- */

@@ -69,15 +69,9 @@ static void read_rules(osp_view_vhost *vhost, const server_rec *s)
     const osp_dir_conf *dir = defaults_of(s);
     int id, event;
 
-    for (id = 0; id < OSP_RULE_COUNT; id++) {
+    for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
         osp_view_rule *rule = &vhost->rules[id];
 
-        if (osp_rule_is_audit_only((enum osp_rule_id)id)) {
-            rule->mode = vhost->judged && vhost->judged->verdicts[id].state != OSP_STATE_OFF
-                             ? OSP_REPORT
-                             : OSP_OFF;
-            continue;
-        }
         rule->mode = (enum osp_mode)dir->mode[id];
         rule->reason = dir->reason[id];
         for (event = 0; event < OSP_EVENT_COUNT; event++) {

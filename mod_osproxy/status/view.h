@@ -16,9 +16,9 @@ enum { OSP_VIEW_EVENTS = 3 }; /* acted, reported, refused: enum osp_event of osp
 
 /* A rule on a virtual host. */
 typedef struct osp_view_rule {
-    enum osp_mode mode;
-    const char *reason;               /* why it is off, or NULL */
-    uint64_t events[OSP_VIEW_EVENTS]; /* of rules that act on requests */
+    enum osp_mode mode; /* this and the rest: of rules that act on requests */
+    const char *reason; /* why it is off, or NULL */
+    uint64_t events[OSP_VIEW_EVENTS];
 } osp_view_rule;
 
 typedef struct osp_view_vhost {
