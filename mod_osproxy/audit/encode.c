@@ -72,14 +72,16 @@ static bool is_harmless(const char *text, size_t length)
         return *c != 0xc2 || c[1] >= 0xa0;
     case 3:
         return *c != 0xe2
-               || !((c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae)))
+               || !((c[1] == 0x80
+                     && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae)))
                     || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
     default:
         return true;
     }
 }
 
-/* Adds text with what escape names (pairs of a byte and its text, ended by an empty one) in place. */
+/* Adds text with escapes in place; each is the byte that it is for, then what is written for it. The
+ * last is NULL. */
 static void put_escaped(osp_out *out, const char *text, const char *const *escapes)
 {
     while (*text) {
@@ -104,8 +106,8 @@ static void put_escaped(osp_out *out, const char *text, const char *const *escap
 
 void osp_out_html(osp_out *out, const char *text)
 {
-    static const char *const escapes[] = {"&&amp;", "<&lt;", ">&gt;", "\"&quot;", "'&#39;",
-                                          "\n\n",   NULL};
+    static const char *const escapes[] = {"&&amp;", "<&lt;", ">&gt;", "\"&quot;",
+                                          "'&#39;", "\n\n",  NULL};
 
     put_escaped(out, text, escapes);
 }

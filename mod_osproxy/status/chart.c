@@ -73,8 +73,9 @@ static void put_words(osp_sink *sink, const hour *sums)
 {
     osp_out_format(&sink->out, "%" PRIu64 " in the last hour", sums->sum);
     if (sums->sum) {
-        osp_out_format(&sink->out, ", most %" PRIu64 " a minute (%d min ago), %" PRIu64
-                                   " in the last full minute",
+        osp_out_format(&sink->out,
+                       ", most %" PRIu64 " a minute (%d min ago), %" PRIu64
+                       " in the last full minute",
                        sums->most, sums->most_at, sums->minutes[OSP_MODEL_MINUTES - 2]);
     }
 }
@@ -83,8 +84,9 @@ static void put_chart(osp_sink *sink, const char *title, const char *colour, con
 {
     int i;
 
-    osp_out_format(&sink->out, "<figure><svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" "
-                               "role=\"img\" class=\"%s\" aria-label=\"%s for each minute: ",
+    osp_out_format(&sink->out,
+                   "<figure><svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" "
+                   "role=\"img\" class=\"%s\" aria-label=\"%s for each minute: ",
                    OSP_MODEL_MINUTES * STEP, HEIGHT + 1, colour, title);
     put_words(sink, sums);
     osp_out_format(&sink->out, "\"><path class=\"base\" d=\"M0 %d.5H%d\"/>", HEIGHT,
@@ -94,9 +96,9 @@ static void put_chart(osp_sink *sink, const char *title, const char *colour, con
         for (i = 0; i < OSP_MODEL_MINUTES; i++) {
             if (sums->minutes[i]) {
                 /* at least one pixel: what happened is seen */
-                osp_out_format(&sink->out, "M%d %dv-%d", i * STEP + 2, HEIGHT,
-                               1 + (int)((double)sums->minutes[i] * (HEIGHT - 1)
-                                         / (double)sums->most));
+                osp_out_format(
+                    &sink->out, "M%d %dv-%d", i * STEP + 2, HEIGHT,
+                    1 + (int)((double)sums->minutes[i] * (HEIGHT - 1) / (double)sums->most));
             }
         }
         osp_put(sink, "\"/>");

@@ -1,6 +1,6 @@
 /*
- * page.h: the renderings of a view (page_html.c, page_rule.c, page_watch.c, chart.c, page_json.c,
- * page_metrics.c), and the pieces that the files of the HTML page share.
+ * page.h: the renderings of a view (page_frame.c, page_html.c, page_rule.c, page_watch.c,
+ * chart.c, page_json.c, page_metrics.c), and the pieces that the files of the HTML page share.
  */
 #ifndef OSP_PAGE_H
 #define OSP_PAGE_H
@@ -46,7 +46,7 @@ void osp_page_ago(osp_sink *sink, int64_t when, int64_t now);
 /* "3 modules", "1 module". */
 void osp_page_number(osp_sink *sink, int64_t count, const char *one, const char *many);
 
-/* page_watch.c: what the watchers know: charts, app servers, modules, missing content, integrity. */
+/* page_watch.c: what the watchers know: hours, app servers, modules, missing content, integrity. */
 void osp_page_watch(osp_sink *sink, const osp_view *view, const osp_index *index);
 
 /* chart.c: the last hour of one site, or of all (NULL), as four small charts. */

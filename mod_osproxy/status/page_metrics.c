@@ -9,7 +9,7 @@
 
 /* The labels of each thing, NULL for what is left out: a second one with the same labels. */
 typedef struct labels {
-    const char **vhosts;                       /* of the view */
+    const char **vhosts; /* of the view */
     const char *sites[OSP_MODEL_SITES];
     const char *modules[OSP_MODEL_MODULES];
     const char *apps[OSP_MODEL_APPS];
@@ -95,7 +95,8 @@ static void label_model(labels *all, const osp_view *view)
 
 static void begin(osp_sink *sink, const char *name, const char *type, const char *help)
 {
-    osp_out_format(&sink->out, "# TYPE osproxy_%s %s\n# HELP osproxy_%s %s\n", name, type, name, help);
+    osp_out_format(&sink->out, "# TYPE osproxy_%s %s\n# HELP osproxy_%s %s\n", name, type, name,
+                   help);
     osp_sink_pass(sink);
 }
 
@@ -303,9 +304,9 @@ static void put_apps(osp_sink *sink, const osp_view *view, const labels *all)
 
 static void put_watch(osp_sink *sink, const osp_view *view, labels *all)
 {
-    static const char *const names[OSP_TROUBLE_COUNT] = {
-        "troubles_missing", "troubles_failing", "troubles_resource", "troubles_versions",
-        "troubles_app_down"};
+    static const char *const names[OSP_TROUBLE_COUNT] = {"troubles_missing", "troubles_failing",
+                                                         "troubles_resource", "troubles_versions",
+                                                         "troubles_app_down"};
     osp_index index;
     int i;
 
@@ -314,8 +315,7 @@ static void put_watch(osp_sink *sink, const osp_view *view, labels *all)
     single(sink, "troubles", "What somebody should look at, of all kinds.",
            (uint64_t)index.warnings);
     for (i = 0; i < OSP_TROUBLE_COUNT; i++) {
-        single(sink, names[i], "Troubles of this kind, notes included.",
-               (uint64_t)index.kinds[i]);
+        single(sink, names[i], "Troubles of this kind, notes included.", (uint64_t)index.kinds[i]);
     }
     counter(sink, "watch_probes", "Requests of the watchers.", view->model->probes);
     counter(sink, "watch_pages", "Pages that were read in passing.", view->model->pages);

@@ -11,11 +11,12 @@ static void put_modes(osp_sink *sink, enum osp_rule_id id)
         osp_put(sink, "<p>The rule is checked in the configuration; no request is touched.</p>\n");
         return;
     }
-    osp_put(sink, "<p>Mode <b>enforce</b> makes it hold for every request, <b>report</b> only counts "
-                  "and logs where it would have acted, <b>off</b> does nothing and demands a "
-                  "reason. The audit calls a virtual host <b>met</b> when its configuration alone "
-                  "does it, <b>enforced</b> when the module has to, <b>violated</b> when neither "
-                  "does.</p>\n");
+    osp_put(sink,
+            "<p>Mode <b>enforce</b> makes it hold for every request, <b>report</b> only counts "
+            "and logs where it would have acted, <b>off</b> does nothing and demands a "
+            "reason. The audit calls a virtual host <b>met</b> when its configuration alone "
+            "does it, <b>enforced</b> when the module has to, <b>violated</b> when neither "
+            "does.</p>\n");
 }
 
 static void put_row(osp_sink *sink, const osp_view_vhost *vhost, enum osp_rule_id id)

@@ -2,8 +2,8 @@
  * page_watch.c: the part of the live page that tells what the watchers know: the last hour, app
  * servers and their versions, modules and who refers to them, missing content, integrity.
  *
- * Large farms: what is wrong stands first, the rest inside details, and a module shows the first few
- * of those that refer to it; ?json has all of them.
+ * Large farms: what is wrong stands first, the rest inside details, and a module shows the first
+ * few of those that refer to it; ?json has all of them.
  */
 #include "page.h"
 
@@ -42,8 +42,8 @@ static void put_hour(osp_sink *sink, const osp_view *view)
         if (site) {
             osp_out_format(&sink->out, "<details id=\"hour-%d\"><summary>", i);
             put_site(sink, site);
-            osp_out_format(&sink->out, " <small>%" PRIu64 " requests, %" PRIu64
-                                       " failed</small></summary>\n",
+            osp_out_format(&sink->out,
+                           " <small>%" PRIu64 " requests, %" PRIu64 " failed</small></summary>\n",
                            site->requests, site->failed);
             osp_page_charts(sink, view, site);
             osp_put(sink, "</details>\n");
@@ -88,7 +88,8 @@ static void put_missing(osp_sink *sink, const osp_view *view, const osp_index *i
     for (i = 0; i < index->trouble_count; i++) {
         const osp_trouble *trouble = &index->troubles[i];
 
-        if (trouble->kind != OSP_TROUBLE_MISSING || !osp_view_module(view->model, trouble->module)) {
+        if (trouble->kind != OSP_TROUBLE_MISSING
+            || !osp_view_module(view->model, trouble->module)) {
             continue;
         }
         osp_put(sink, "<div class=\"finding\"><p>");
@@ -150,7 +151,10 @@ static void put_app(osp_sink *sink, const osp_view *view, const osp_index *index
     osp_put(sink, "<br><small>of ");
     put_site(sink, &view->model->sites[app->site]);
     osp_put(sink, "</small></th><td>");
-    osp_page_mark(sink, app->up == 1 ? "good" : app->up == 2 ? "bad" : "off",
+    osp_page_mark(sink,
+                  app->up == 1   ? "good"
+                  : app->up == 2 ? "bad"
+                                 : "off",
                   app->up == 1   ? "answers"
                   : app->up == 2 ? "does not answer"
                                  : "not asked yet");
@@ -243,7 +247,8 @@ static void put_module(osp_sink *sink, const osp_view *view, const osp_index *in
     put_availability(sink, view, module);
     osp_put(sink, "</td><td>");
     if (references) {
-        osp_out_format(&sink->out, "<details id=\"module-%d\"><summary>%d</summary>", at, references);
+        osp_out_format(&sink->out, "<details id=\"module-%d\"><summary>%d</summary>", at,
+                       references);
         put_referrers(sink, view, index, at);
         osp_put(sink, "</details>");
     }
@@ -289,7 +294,8 @@ static void put_modules(osp_sink *sink, const osp_view *view, const osp_index *i
     if (wrong) {
         osp_out_format(&sink->out, "<details id=\"modules-wrong\"%s><summary>",
                        wrong <= FEW ? " open" : "");
-        osp_page_number(sink, wrong, "module that is not available", "modules that are not available");
+        osp_page_number(sink, wrong, "module that is not available",
+                        "modules that are not available");
         osp_put(sink, "</summary>\n");
         put_module_table(sink, view, index, true, "Not available from outside");
         osp_put(sink, "</details>\n");
@@ -339,15 +345,17 @@ static void put_integrity(osp_sink *sink, const osp_view *view)
         resources += module ? module->resources : 0;
         verified += module ? module->verified : 0;
     }
-    osp_out_format(&sink->out, "<h3 id=\"integrity\">Integrity</h3>\n<p>%" PRIu64 " of %" PRIu64
-                               " resources were compared with their hashes and found right.</p>\n",
+    osp_out_format(&sink->out,
+                   "<h3 id=\"integrity\">Integrity</h3>\n<p>%" PRIu64 " of %" PRIu64
+                   " resources were compared with their hashes and found right.</p>\n",
                    verified, resources);
     for (i = 0; i < OSP_MODEL_FAULTS; i++) {
         if (osp_view_fault(view->model, i)) {
             if (!any++) {
-                osp_put(sink, "<table><caption>Resources that are not what their hashes say</caption>"
-                              "<thead><tr><th scope=\"col\">resource</th><th scope=\"col\">where</th>"
-                              "<th scope=\"col\">cause</th></tr></thead><tbody>\n");
+                osp_put(sink,
+                        "<table><caption>Resources that are not what their hashes say</caption>"
+                        "<thead><tr><th scope=\"col\">resource</th><th scope=\"col\">where</th>"
+                        "<th scope=\"col\">cause</th></tr></thead><tbody>\n");
             }
             put_fault(sink, view, osp_view_fault(view->model, i));
         }
@@ -366,8 +374,8 @@ void osp_page_watch(osp_sink *sink, const osp_view *view, const osp_index *index
     }
     osp_put(sink, "<p>Watched since ");
     osp_page_ago(sink, model->began, view->now);
-    osp_out_format(&sink->out, ": %" PRIu64 " probes, %" PRIu64 " pages read in passing.", model->probes,
-                   model->pages);
+    osp_out_format(&sink->out, ": %" PRIu64 " probes, %" PRIu64 " pages read in passing.",
+                   model->probes, model->pages);
     if (model->dropped) {
         osp_put(sink, " ");
         osp_page_number(sink, (int64_t)(model->dropped & INT64_MAX), "fact", "facts");

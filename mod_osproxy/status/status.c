@@ -126,7 +126,7 @@ static void read_pins(osp_view *view, apr_pool_t *p)
     view->pins_open = osp_count_pins_read_open();
 }
 
-/* The audit is shared by all threads; what a rendering takes comes from the request's own memory. */
+/* The audit is shared by all threads; what a rendering takes comes from the request's memory. */
 static const osp_audit *read_audit(const osp_memory *memory, apr_pool_t *p)
 {
     const osp_audit *running = osp_audit_of_running();

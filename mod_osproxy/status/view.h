@@ -24,10 +24,10 @@ typedef struct osp_view_rule {
 typedef struct osp_view_vhost {
     const char *name;
     int port;
-    bool is_main;          /* what is outside of virtual hosts */
-    const char *file;      /* NULL: none */
+    bool is_main;     /* what is outside of virtual hosts */
+    const char *file; /* NULL: none */
     unsigned line;
-    const char *engine;    /* on, report, off */
+    const char *engine; /* on, report, off */
     osp_view_rule rules[OSP_RULE_COUNT];
     const osp_server *judged; /* its place in the audit, with its verdicts; NULL: not audited */
 } osp_view_vhost;
@@ -40,8 +40,9 @@ typedef struct osp_view_count {
 typedef struct osp_view {
     const osp_memory *memory;
     const char *version, *httpd;
-    int64_t now, started; /* seconds since 1970; started: httpd, the last graceful restart not counted */
-    int64_t deploy;       /* seconds that two versions of a module may last */
+    int64_t now,
+        started;    /* seconds since 1970; started: httpd, the last graceful restart not counted */
+    int64_t deploy; /* seconds that two versions of a module may last */
     const osp_view_vhost *vhosts;
     int vhost_count;
     unsigned pins_open;
@@ -82,8 +83,8 @@ const char *osp_view_kind(const osp_watched *module);
 const char *osp_view_how(const osp_reference *reference);
 const char *osp_view_cause(const osp_fault *fault);
 
-/* How a rule stands on a virtual host, in one word: enforced, met, violated; report or enforce where
- * nobody judged; off. */
+/* How a rule stands on a virtual host, in one word: enforced, met, violated; report or enforce
+ * where nobody judged; off. */
 const char *osp_view_standing(const osp_view_vhost *vhost, enum osp_rule_id rule);
 
 /* Why it is off, or NULL. */

@@ -10,8 +10,9 @@
 
 #define END(field) ((field)[sizeof(field) - 1] = '\0')
 
-static const char config[] = "Listen 443\nOSProxyEngine On\n<VirtualHost *:443>\nServerName \"<b>\"\n"
-                             "ProxyErrorOverride On\nProxyPass / http://app/\n</VirtualHost>\n";
+static const char config[] =
+    "Listen 443\nOSProxyEngine On\n<VirtualHost *:443>\nServerName \"<b>\"\n"
+    "ProxyErrorOverride On\nProxyPass / http://app/\n</VirtualHost>\n";
 
 /* What model.h promises of text, places and times. */
 static void make_sound(osp_model *model)
@@ -48,7 +49,8 @@ static void make_sound(osp_model *model)
 }
 
 /* Bytes of the input, again and again, over `count` elements of `size` bytes; others stay zero. */
-static void lay(void *table, size_t size, size_t count, const uint8_t *data, size_t length, size_t at)
+static void lay(void *table, size_t size, size_t count, const uint8_t *data, size_t length,
+                size_t at)
 {
     unsigned char *to = table;
     size_t i;
@@ -91,9 +93,10 @@ static void fill(osp_model *model, const uint8_t *data, size_t size)
 
 static void check(const char *text, bool is_html)
 {
-    static const char *const tags = " !DOCTYPE html head meta title style script body main h1 h2 h3 p "
-                                    "nav a ul li table caption thead tbody tr th td span small b code "
-                                    "pre details summary div figure svg path figcaption time hr br ";
+    static const char *const tags =
+        " !DOCTYPE html head meta title style script body main h1 h2 h3 p "
+        "nav a ul li table caption thead tbody tr th td span small b code "
+        "pre details summary div figure svg path figcaption time hr br ";
     size_t length;
 
     for (; *text; text += length) {

@@ -12,9 +12,14 @@
 
 #define DOCS "mod_osproxy/docs/status.md"
 
-static const char *const hostile[] = {"<script>alert(1)</script>", "\"'><img src=x onerror=a()>&",
-                                      "\x01\x1b[31mred\x7f", "\xff\xfe\xc0\xaf", "\xe2\x80\xae\xc2\x85",
-                                      "a\\\nb\t", "%s%n{}", NULL};
+static const char *const hostile[] = {"<script>alert(1)</script>",
+                                      "\"'><img src=x onerror=a()>&",
+                                      "\x01\x1b[31mred\x7f",
+                                      "\xff\xfe\xc0\xaf",
+                                      "\xe2\x80\xae\xc2\x85",
+                                      "a\\\nb\t",
+                                      "%s%n{}",
+                                      NULL};
 static const char *const plain[] = {"Module", NULL};
 
 static const char config[] =
@@ -77,7 +82,8 @@ static void read_documented(words *set, const char *prefix, const char *section)
         if (strncmp(line, "## ", 3) == 0) {
             inside = strncmp(line + 3, section, strlen(section)) == 0;
         }
-        if (inside && strncmp(line, "| `", 3) == 0 && strncmp(line + 3, prefix, strlen(prefix)) == 0) {
+        if (inside && strncmp(line, "| `", 3) == 0
+            && strncmp(line + 3, prefix, strlen(prefix)) == 0) {
             line[3 + strcspn(line + 3, "`")] = '\0';
             keep(set, line + 3);
         }
@@ -298,8 +304,8 @@ static void the_sentence_at_the_top_counts_what_is_wrong(void **state)
     t.model->modules[0].declared = 1;
     t.model->apps[2].up = 1;
     t.model->faults[0].cause = OSP_CAUSE_NONE;
-    assert_non_null(strstr(test_view_render(&t, osp_page_html),
-                           "1 module is not available from outside"));
+    assert_non_null(
+        strstr(test_view_render(&t, osp_page_html), "1 module is not available from outside"));
     test_view_end(&t);
 }
 
@@ -397,7 +403,8 @@ static void foreign_text_is_harmless_where_it_goes(void **state)
     } cases[] = {
         {osp_out_html, "a<b>&\"'", "a&lt;b&gt;&amp;&quot;&#39;"},
         {osp_out_html, "\x01\x1b\x7f\t", "????"},
-        {osp_out_html, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+        {osp_out_html, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80",
+         "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
         {osp_out_html, "\xc3", "?"},
         {osp_out_html, "\xed\xa0\x80\xc0\x80", "?????"},
         {osp_out_html, "\xc2\x9b\xe2\x80\xae\xe2\x81\xa6", "???"},
@@ -424,9 +431,13 @@ static void times_are_civil(void **state)
     static const struct {
         int64_t when;
         const char *expected;
-    } cases[] = {{951782400, "2000-02-29T00:00:00Z"}, {1798761599, "2026-12-31T23:59:59Z"},
-                 {253402300799, "9999-12-31T23:59:59Z"}, {1, "1970-01-01T00:00:01Z"},
-                 {0, "never"}, {INT64_MIN, "never"}, {INT64_MAX, "never"}};
+    } cases[] = {{951782400, "2000-02-29T00:00:00Z"},
+                 {1798761599, "2026-12-31T23:59:59Z"},
+                 {253402300799, "9999-12-31T23:59:59Z"},
+                 {1, "1970-01-01T00:00:01Z"},
+                 {0, "never"},
+                 {INT64_MIN, "never"},
+                 {INT64_MAX, "never"}};
     test_view t;
     size_t i;
 
@@ -477,8 +488,8 @@ static void work_grows_with_the_farm_and_no_faster(void **state)
 
 static int print_page(void)
 {
-    static const char *const names[] = {"ImageRepository", "A_rather_long_module_name_without_a_space",
-                                        "Portal", NULL};
+    static const char *const names[] = {
+        "ImageRepository", "A_rather_long_module_name_without_a_space", "Portal", NULL};
     test_view t;
 
     test_view_begin(&t, config);

@@ -1,6 +1,6 @@
 /*
- * A made-up view for tests of the live page's renderings: a configuration with findings, and a model
- * of any size. Text that comes from `foreign` may be hostile.
+ * A made-up view for tests of the live page's renderings: a configuration with findings, and a
+ * model of any size. Text that comes from `foreign` may be hostile.
  */
 #ifndef OSP_TEST_VIEW_H
 #define OSP_TEST_VIEW_H
@@ -27,7 +27,8 @@ static int test_view_matches(void *baton, const char *pattern, const char *text)
 }
 
 /* A pick of texts, cut to what fits. */
-static inline void test_view_text(char *into, size_t size, const char *const *foreign, unsigned pick)
+static inline void test_view_text(char *into, size_t size, const char *const *foreign,
+                                  unsigned pick)
 {
     unsigned count = 0;
 
@@ -134,14 +135,23 @@ static inline void test_view_begin(test_view *t, const char *config)
     osp_view_vhost *vhost;
 
     test_arena_begin(&t->arena);
-    t->facts = (osp_facts){.memory = &t->arena.memory, .matches = test_view_matches, .mpm = "event"};
+    t->facts =
+        (osp_facts){.memory = &t->arena.memory, .matches = test_view_matches, .mpm = "event"};
     test_config_read(&t->facts, config);
     osp_audit_run(&t->audit, &t->facts);
     vhost = osp_take(&t->arena.memory, (size_t)t->facts.server_count * sizeof *vhost);
-    t->view = (osp_view){.memory = &t->arena.memory, .version = "0", .httpd = "Apache/2.4 (Test)",
-                         .now = TEST_NOW, .started = TEST_NOW - 86400, .deploy = 600,
-                         .vhosts = vhost, .vhost_count = t->facts.server_count, .pins_open = 1,
-                         .pins = pins, .pin_count = sizeof pins / sizeof *pins, .audit = &t->audit};
+    t->view = (osp_view){.memory = &t->arena.memory,
+                         .version = "0",
+                         .httpd = "Apache/2.4 (Test)",
+                         .now = TEST_NOW,
+                         .started = TEST_NOW - 86400,
+                         .deploy = 600,
+                         .vhosts = vhost,
+                         .vhost_count = t->facts.server_count,
+                         .pins_open = 1,
+                         .pins = pins,
+                         .pin_count = sizeof pins / sizeof *pins,
+                         .audit = &t->audit};
     for (server = t->facts.main; server; server = server->next, vhost++) {
         vhost->name = server->name;
         vhost->port = osp_server_port(server);
