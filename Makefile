@@ -42,9 +42,11 @@ COMMON = -fPIC -fvisibility=hidden $(STRICT) -Imod_osproxy $(CPPFLAGS) $(CFLAGS)
 GLUE = -std=gnu11 $(COMMON) -Wno-missing-field-initializers $(HTTPD_FLAGS) $(HTTPD_INCLUDES)
 PURE = -std=c11 -Wconversion $(COMMON) $(LIBRARY_INCLUDES)
 LINK = -shared -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS) $(SANITIZE)
-# What compiles a source file: parse/, and audit/ but for its glue, know no httpd header.
+# What compiles a source file: parse/, and audit/ and status/ but for their glue, know no httpd header.
 AUDIT_GLUE := $(addprefix mod_osproxy/audit/,audit.c collect.c certificate.c settle.c)
-flags_of = $(if $(filter-out $(AUDIT_GLUE),$(filter mod_osproxy/parse/% mod_osproxy/audit/%,$(1))),$(PURE),$(GLUE))
+OTHER_GLUE := mod_osproxy/status/status.c
+flags_of = $(if $(filter-out $(AUDIT_GLUE) $(OTHER_GLUE),$(filter mod_osproxy/parse/% mod_osproxy/audit/% \
+	mod_osproxy/status/% mod_osproxy/watch/model.c,$(1))),$(PURE),$(GLUE))
 
 all: $(MODULE) ## build the module: build/out/mod_osproxy.so
 

@@ -123,6 +123,12 @@ def directives():
     return found
 
 
+def status_lines():
+    """The names that mod_status's section has in ?auto: they look like directives."""
+    return set(re.findall(r"\bOSProxy[A-Z]\w*", " ".join(
+        value.replace("\\n", " ") for _, value in literals(read(SOURCE / "status/status.c")))))
+
+
 def messages(report):
     """number -> (path, line, text) from the sources."""
     found = {}
@@ -351,7 +357,7 @@ def main():
     numbers = messages(report)
     table = directives()
     rows = rules()
-    known = {"directive": table, "message": numbers, "target": make_targets()}
+    known = {"directive": {*table, *status_lines()}, "message": numbers, "target": make_targets()}
     check_messages(report, numbers, rows)
     report.begin("directives")
     check_directives(report, table)

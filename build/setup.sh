@@ -37,6 +37,7 @@ krb5-admin-server     | krb5-server           | test
 krb5-user             | krb5-workstation      | test
 python3-gssapi        | python3-gssapi        | test
 python3-h2            | python3-h2            | test
+python3-prometheus-client | python3-prometheus_client | test
 nghttp2-client        | nghttp2               | test
 chromium              | chromium              | test
 -                     | libasan               | test

@@ -274,6 +274,10 @@ void osp_route_hooks(apr_pool_t *p);
 void osp_status_hooks(apr_pool_t *p);
 void osp_audit_hooks(apr_pool_t *p);
 
+/* A consistent copy, in p, of what the watchers know; NULL when nothing is watched. */
+struct osp_model;
+const struct osp_model *osp_model_read(apr_pool_t *p);
+
 /* What mod_proxy chose for a request. */
 typedef struct osp_route {
     proxy_worker *worker;

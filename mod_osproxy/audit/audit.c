@@ -20,7 +20,7 @@
 
 #define MOST_LOGGED 100 /* findings, at a start or a reload */
 
-/* Of the configuration read last, until it is printed or logged. */
+/* Of the configuration read last, and as long as that: both go with pconf. */
 static osp_audit *audit;
 static apr_pool_t *audit_pool;
 
@@ -138,7 +138,13 @@ static void log_all(server_rec *s)
     }
 }
 
-/* The error log is open now; nothing of the audit outlives this. */
+const osp_audit *osp_audit_of_running(void)
+{
+    return audit;
+}
+
+/* The error log is open now. The audit stays, for the live page: children inherit it, and a reload
+ * forgets it with the configuration that it is about. */
 static int log_findings(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                         server_rec *main_server)
 {
@@ -147,7 +153,7 @@ static int log_findings(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)ptemp;
     if (audit) {
         log_all(main_server);
-        apr_pool_destroy(audit_pool);
+        osp_settle(audit, audit_pool);
     }
     return OK;
 }

@@ -8,6 +8,11 @@
 #include "../osproxy.h"
 #include "finding.h"
 
+/* The audit of the configuration that serves: for reading, by any thread, until that configuration
+ * goes; what it takes memory for needs a copy with memory of its own. NULL when the engine is off
+ * everywhere. */
+const osp_audit *osp_audit_of_running(void);
+
 /* The configuration that httpd has just read, as facts in p; in check_config, after
  * keep_alive.c. */
 osp_facts *osp_collect(apr_pool_t *p, server_rec *main_server);

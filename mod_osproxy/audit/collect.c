@@ -167,6 +167,7 @@ static void walk_vhost(collector *c, const ap_directive_t *node)
         return; /* httpd made none of it */
     }
     server = osp_facts_server(c->facts, s->server_hostname);
+    server->record = s;
     keep_alive_of(server, s);
     add(c, server, NULL, node);
     walk(c, server, NULL, node->first_child);
@@ -258,6 +259,7 @@ osp_facts *osp_collect(apr_pool_t *p, server_rec *main_server)
                      APR_HASH_KEY_STRING, s);
     }
     server = osp_facts_server(c->facts, main_server->server_hostname);
+    server->record = main_server;
     keep_alive_of(server, main_server);
     walk(c, server, NULL, ap_conftree);
     point_main_server(c);

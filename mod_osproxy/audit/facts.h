@@ -139,6 +139,7 @@ struct osp_server {
     const char *file; /* NULL for the main server */
     int line;
     const char *used;
+    const void *record; /* what the glue knows it by, or NULL */
     bool is_main;
     int index; /* the place in the configuration */
     /* <VirtualHost …>; for the main server a line to point at, or NULL */

@@ -3,71 +3,12 @@
  */
 #include "render.h"
 
-#include <string.h>
-
-/* The length of the UTF-8 character at c, 0 when there is none (RFC 3629). */
-static size_t utf8(const unsigned char *c)
-{
-    size_t length = *c >= 0xf0 && *c <= 0xf4  ? 4
-                    : *c >= 0xe0 && *c < 0xf0 ? 3
-                    : *c >= 0xc2 && *c < 0xe0 ? 2
-                                              : 0,
-           i;
-
-    for (i = 1; i < length; i++) {
-        if ((c[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90)
-        || (*c == 0xf4 && c[1] > 0x8f)) {
-        return 0;
-    }
-    return length;
-}
-
-/* RFC 8259 section 7; a byte that is no UTF-8 becomes U+FFFD. */
-static void put_string(osp_out *out, const char *text)
-{
-    const unsigned char *c = (const unsigned char *)text;
-
-    if (!text) {
-        osp_out_put(out, "null");
-        return;
-    }
-    osp_out_put(out, "\"");
-    while (*c) {
-        size_t length;
-
-        if (*c == '"' || *c == '\\') {
-            osp_out_format(out, "\\%c", *c++);
-        }
-        else if (*c == '\n') {
-            osp_out_put(out, "\\n");
-            c++;
-        }
-        else if (*c < 0x20 || *c == 0x7f) {
-            osp_out_format(out, "\\u%04x", (unsigned)*c++);
-        }
-        else if (*c < 0x80) {
-            osp_out_add(out, (const char *)c++, 1);
-        }
-        else if ((length = utf8(c)) != 0) {
-            osp_out_add(out, (const char *)c, length);
-            c += length;
-        }
-        else {
-            osp_out_put(out, "\\ufffd");
-            c++;
-        }
-    }
-    osp_out_put(out, "\"");
-}
+#include "encode.h"
 
 static void put_member(osp_out *out, const char *name, const char *value)
 {
     osp_out_format(out, "\"%s\":", name);
-    put_string(out, value);
+    osp_out_json(out, value);
 }
 
 static void put_place(osp_out *out, const char *file, int line)

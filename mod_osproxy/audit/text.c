@@ -114,10 +114,11 @@ bool osp_text_globs(const char *pattern, const char *text)
     return !*pattern;
 }
 
-void osp_out_add(osp_out *out, const char *text, size_t length)
+/* Makes room for `more` bytes and a final zero. */
+static void make_room(osp_out *out, size_t more)
 {
-    if (out->length + length + 1 > out->room) {
-        size_t room = 2 * out->room + length + 256;
+    if (out->length + more + 1 > out->room) {
+        size_t room = 2 * out->room + more + 256;
         char *grown = osp_take(out->memory, room);
 
         if (out->length) {
@@ -126,6 +127,11 @@ void osp_out_add(osp_out *out, const char *text, size_t length)
         out->text = grown;
         out->room = room;
     }
+}
+
+void osp_out_add(osp_out *out, const char *text, size_t length)
+{
+    make_room(out, length);
     if (length) {
         memcpy(out->text + out->length, text, length);
     }
@@ -140,11 +146,24 @@ void osp_out_put(osp_out *out, const char *text)
 
 void osp_out_format(osp_out *out, const char *format, ...)
 {
-    va_list values;
+    va_list values, again;
+    int length;
 
+    /* a first try where the text is, so that nothing is left behind in memory that is never freed */
+    make_room(out, 64);
     va_start(values, format);
-    osp_out_put(out, osp_text_vformat(out->memory, format, values));
+    va_copy(again, values);
+    length = vsnprintf(out->text + out->length, out->room - out->length, format, again);
+    va_end(again);
+    if (length > 0 && (size_t)length >= out->room - out->length) {
+        make_room(out, (size_t)length);
+        vsnprintf(out->text + out->length, out->room - out->length, format, values);
+    }
     va_end(values);
+    if (length > 0) {
+        out->length += (size_t)length;
+    }
+    out->text[out->length] = '\0';
 }
 
 static bool is_blank(char c)

@@ -1,40 +1,31 @@
 /*
- * status.c: SetHandler osproxy-status: what each rule does on each virtual host, and what it has
- * done since the first start. HTML for people, `?json` for programs.
+ * status.c: SetHandler osproxy-status: gathers a view and hands it to a rendering: the page for
+ * people, `?rule=<name>` of one rule, `?json`, `?metrics`. And a section in mod_status.
  */
+#include "apr_hash.h"
 #include "apr_strings.h"
 #include "http_core.h"
 #include "http_protocol.h"
+#include "apr_optional_hooks.h" /* which does not include what it needs */
+#include "mod_status.h"
+#include "scoreboard.h"
 
 #include "osproxy.h"
 #include "pin.h"
 
-static const char *const event_names[OSP_EVENT_COUNT] = {"acted", "reported", "refused"};
+#include "audit/audit.h"
+#include "page.h"
 
-/* JSON string: quoted, with everything escaped that RFC 8259 section 7 asks for. */
-static const char *json_string(apr_pool_t *p, const char *text)
+#define DEPLOY 600 /* seconds that two versions of a module may last */
+
+/* What the watchers know, copied into p; NULL while there are none. */
+const osp_model *osp_model_read(apr_pool_t *p)
 {
-    char *out, *o;
-
-    if (!text) {
-        return "null";
-    }
-    o = out = apr_palloc(p, 6 * strlen(text) + 3);
-    *o++ = '"';
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c < 0x20 || c == '"' || c == '\\' || c >= 0x7f) {
-            o += sprintf(o, "\\u%04x", c);
-        }
-        else {
-            *o++ = (char)c;
-        }
-    }
-    *o++ = '"';
-    *o = '\0';
-    return out;
+    (void)p;
+    return NULL;
 }
+
+/* ---- the view ------------------------------------------------------------------------------- */
 
 static const osp_dir_conf *defaults_of(const server_rec *s)
 {
@@ -58,152 +49,243 @@ static int port_of(const server_rec *s)
     return s->addrs && s->addrs->host_port ? s->addrs->host_port : s->port;
 }
 
-static void json_rule(request_rec *r, const server_rec *s, enum osp_rule_id id)
+/* server_rec -> osp_server, of those that are audited. */
+static apr_hash_t *judged_servers(apr_pool_t *p, const osp_audit *audit)
 {
-    const osp_dir_conf *dir = defaults_of(s);
-    int event;
+    apr_hash_t *servers = apr_hash_make(p);
+    const osp_server *server = audit ? audit->facts->main : NULL;
 
-    ap_rprintf(r, "%s\n    \"%s\":{\"mode\":\"%s\",\"reason\":%s", id ? "," : "",
-               osp_rule_get(id)->name, osp_mode_name((enum osp_mode)dir->mode[id]),
-               json_string(r->pool, dir->reason[id]));
-    for (event = 0; event < OSP_EVENT_COUNT; event++) {
-        ap_rprintf(r, ",\"%s\":%" APR_UINT64_T_FMT, event_names[event],
-                   osp_count_read(osp_server_conf_get(s)->counters, id, (enum osp_event)event));
-    }
-    ap_rputs("}", r);
-}
-
-static void json_pins(request_rec *r)
-{
-    int event;
-
-    ap_rprintf(r, "\"pins\":{\"open\":%u", osp_count_pins_read_open());
-    for (event = 0; event < OSP_PIN_EVENT_COUNT; event++) {
-        ap_rprintf(r, ",\"%s\":%" APR_UINT64_T_FMT, osp_pin_event_name((enum osp_pin_event)event),
-                   osp_count_pin_read((enum osp_pin_event)event));
-    }
-    ap_rputs("}", r);
-}
-
-static void send_json(request_rec *r)
-{
-    const server_rec *s;
-    int id;
-
-    ap_set_content_type(r, "application/json");
-    ap_rprintf(r, "{\"osproxy\":\"" OSP_VERSION "\",\"schema\":1,\n");
-    json_pins(r);
-    ap_rputs(",\n\"vhosts\":[", r);
-    for (s = ap_server_conf; s; s = s->next) {
-        ap_rprintf(r, "%s\n  {\"name\":%s,\"port\":%d,\"file\":%s,\"line\":%u,\"engine\":\"%s\","
-                   "\"rules\":{", s == ap_server_conf ? "" : ",",
-                   json_string(r->pool, s->server_hostname), port_of(s),
-                   json_string(r->pool, s->defn_name), s->defn_line_number, engine_name(s));
-        for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
-            json_rule(r, s, (enum osp_rule_id)id);
+    for (; server; server = server->next) {
+        if (server->audited) {
+            apr_hash_set(servers, &server->record, sizeof server->record, server);
         }
-        ap_rputs("}}", r);
     }
-    ap_rputs("\n]}\n", r);
+    return servers;
 }
 
-static void html_rule(request_rec *r, const server_rec *s, enum osp_rule_id id)
+/* Rules that act on requests; the audit's verdicts say the rest. */
+static void read_rules(osp_view_vhost *vhost, const server_rec *s)
 {
     const osp_dir_conf *dir = defaults_of(s);
-    int event;
+    int id, event;
 
-    ap_rprintf(r, "<tr><th scope=\"row\" title=\"%s\">%s</th><td class=\"%s\">%s%s%s</td>",
-               ap_escape_html(r->pool, osp_rule_get(id)->title), osp_rule_get(id)->name,
-               osp_mode_name((enum osp_mode)dir->mode[id]),
-               osp_mode_name((enum osp_mode)dir->mode[id]), dir->reason[id] ? ": " : "",
-               dir->reason[id] ? ap_escape_html(r->pool, dir->reason[id]) : "");
-    for (event = 0; event < OSP_EVENT_COUNT; event++) {
-        ap_rprintf(r, "<td class=\"n\">%" APR_UINT64_T_FMT "</td>",
-                   osp_count_read(osp_server_conf_get(s)->counters, id, (enum osp_event)event));
+    for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
+        osp_view_rule *rule = &vhost->rules[id];
+
+        rule->mode = (enum osp_mode)dir->mode[id];
+        rule->reason = dir->reason[id];
+        for (event = 0; event < OSP_EVENT_COUNT; event++) {
+            rule->events[event] = osp_count_read(osp_server_conf_get(s)->counters,
+                                                 (enum osp_rule_id)id, (enum osp_event)event);
+        }
     }
-    ap_rputs("</tr>\n", r);
 }
 
-static void html_pins(request_rec *r)
+static void read_vhost(osp_view_vhost *vhost, const server_rec *s, const osp_server *judged)
 {
-    int event;
-
-    ap_rprintf(r, "<h2>Windows authentication</h2>\n<table><tr><th scope=\"row\">clients with a "
-               "connection of their own</th><td class=\"n\">%u</td></tr>\n",
-               osp_count_pins_read_open());
-    for (event = 0; event < OSP_PIN_EVENT_COUNT; event++) {
-        ap_rprintf(r, "<tr><th scope=\"row\">%s</th><td class=\"n\">%" APR_UINT64_T_FMT
-                   "</td></tr>\n", osp_pin_event_title((enum osp_pin_event)event),
-                   osp_count_pin_read((enum osp_pin_event)event));
-    }
-    ap_rputs("</table>\n", r);
+    vhost->name = s->server_hostname ? s->server_hostname : "";
+    vhost->port = port_of(s);
+    vhost->is_main = !s->is_virtual;
+    vhost->file = s->defn_name;
+    vhost->line = s->defn_line_number;
+    vhost->engine = engine_name(s);
+    vhost->judged = judged;
+    read_rules(vhost, s);
 }
 
-static const char *heading(apr_pool_t *p, const server_rec *s)
+/* In the order written: httpd's list begins with the main server and goes on from the last. */
+static void read_vhosts(osp_view *view, apr_pool_t *p)
 {
-    const char *name = ap_escape_html(p, s->server_hostname);
-
-    return s->is_virtual ? apr_psprintf(p, "%s:%d", name, port_of(s))
-                         : apr_pstrcat(p, name, ", outside virtual hosts", NULL);
-}
-
-static void send_html(request_rec *r)
-{
+    apr_hash_t *judged = judged_servers(p, view->audit);
+    osp_view_vhost *vhosts;
     const server_rec *s;
-    int id;
+    int count = 0, i;
+
+    for (s = ap_server_conf; s; s = s->next) {
+        count++;
+    }
+    view->vhosts = vhosts = apr_pcalloc(p, (apr_size_t)count * sizeof *vhosts);
+    view->vhost_count = count;
+    for (s = ap_server_conf, i = 0; s; s = s->next, i++) {
+        read_vhost(&vhosts[i ? count - i : 0], s, apr_hash_get(judged, &s, sizeof s));
+    }
+}
+
+static void read_pins(osp_view *view, apr_pool_t *p)
+{
+    osp_view_count *pins = apr_pcalloc(p, OSP_PIN_EVENT_COUNT * sizeof *pins);
+    int event;
+
+    for (event = 0; event < OSP_PIN_EVENT_COUNT; event++) {
+        pins[event].name = osp_pin_event_name((enum osp_pin_event)event);
+        pins[event].title = osp_pin_event_title((enum osp_pin_event)event);
+        pins[event].count = osp_count_pin_read((enum osp_pin_event)event);
+    }
+    view->pins = pins;
+    view->pin_count = OSP_PIN_EVENT_COUNT;
+    view->pins_open = osp_count_pins_read_open();
+}
+
+/* The audit is shared by all threads; what a rendering takes comes from the request's memory. */
+static const osp_audit *read_audit(const osp_memory *memory, apr_pool_t *p)
+{
+    const osp_audit *running = osp_audit_of_running();
+    osp_audit *copy = NULL;
+
+    if (running) {
+        copy = apr_pmemdup(p, running, sizeof *copy);
+        copy->memory = memory;
+    }
+    return copy;
+}
+
+static void *take(void *pool, size_t bytes)
+{
+    return apr_pcalloc(pool, bytes);
+}
+
+static const osp_view *gather(apr_pool_t *p, apr_time_t now)
+{
+    osp_memory *memory = apr_pcalloc(p, sizeof *memory);
+    osp_view *view = apr_pcalloc(p, sizeof *view);
+
+    *memory = (osp_memory){take, p};
+    view->memory = memory;
+    view->version = OSP_VERSION;
+    view->httpd = ap_get_server_description();
+    view->now = apr_time_sec(now);
+    view->started = ap_scoreboard_image && ap_scoreboard_image->global
+                        ? apr_time_sec(ap_scoreboard_image->global->restart_time)
+                        : 0;
+    view->deploy = DEPLOY;
+    view->audit = read_audit(memory, p);
+    view->model = osp_model_read(p);
+    read_vhosts(view, p);
+    read_pins(view, p);
+    return view;
+}
+
+/* ---- the handler ---------------------------------------------------------------------------- */
+
+static void send_text(void *baton, const char *text, size_t length)
+{
+    ap_rwrite(text, (int)length, baton);
+}
+
+/* The value of a query's first rule=, in p; NULL when it has none. */
+static const char *rule_of(const request_rec *r)
+{
+    const char *args = r->args ? r->args : "";
+
+    if (strncmp(args, "rule=", 5) != 0) {
+        return NULL;
+    }
+    return apr_pstrndup(r->pool, args + 5, strcspn(args + 5, "&"));
+}
+
+static void send_html(request_rec *r, osp_sink *sink, const osp_view *view)
+{
+    const char *name = rule_of(r);
+    enum osp_rule_id id = name ? osp_rule_find(name) : OSP_RULE_COUNT;
 
     ap_set_content_type(r, "text/html; charset=utf-8");
-    ap_rputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-             "<title>mod_osproxy</title>\n<style>\n"
-             ":root{color-scheme:light dark}\n"
-             "body{font:15px/1.4 system-ui,sans-serif;max-width:60rem;margin:1rem auto;"
-             "padding:0 1rem}\n"
-             "table{border-collapse:collapse;width:100%}\n"
-             "th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #8884}\n"
-             ".n{text-align:right;font-variant-numeric:tabular-nums}\n"
-             "h2,p{overflow-wrap:anywhere}\n"
-             ".enforce{color:#207a3e}.report{color:#8f5a00}.off{color:#6b6b6b}\n"
-             "@media(prefers-color-scheme:dark){.enforce{color:#5cc98a}.report{color:#e0a83c}"
-             ".off{color:#a0a0a0}}\n"
-             "@media(max-width:30rem){body{padding:0 .5rem}th,td{padding:.25rem .15rem;"
-             "font-size:.8rem}}\n"
-             "</style></head><body>\n<h1>mod_osproxy " OSP_VERSION "</h1>\n", r);
-    for (s = ap_server_conf; s; s = s->next) {
-        ap_rprintf(r, "<h2>%s</h2>\n<p>engine %s", heading(r->pool, s), engine_name(s));
-        if (s->defn_name) {
-            ap_rprintf(r, ", defined in %s:%u", ap_escape_html(r->pool, s->defn_name),
-                       s->defn_line_number);
-        }
-        ap_rputs("</p>\n<table><tr><th>rule</th><th>mode</th><th class=\"n\">acted</th>"
-                 "<th class=\"n\">reported</th><th class=\"n\">refused</th></tr>\n", r);
-        for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
-            html_rule(r, s, (enum osp_rule_id)id);
-        }
-        ap_rputs("</table>\n", r);
+    apr_table_setn(r->headers_out, "Content-Security-Policy", osp_page_policy);
+    apr_table_setn(r->headers_out, "Referrer-Policy", "no-referrer");
+    if (!name) {
+        osp_page_html(sink, view);
     }
-    html_pins(r);
-    ap_rputs("</body></html>\n", r);
+    else if (id != OSP_RULE_COUNT) {
+        osp_page_rule(sink, view, id);
+    }
+    else {
+        r->status = HTTP_NOT_FOUND;
+        osp_page_no_rule(sink, view);
+    }
 }
 
 static int handler(request_rec *r)
 {
+    const osp_view *view;
+    osp_sink sink;
+
     if (!r->handler || strcmp(r->handler, "osproxy-status") != 0) {
         return DECLINED;
     }
-    r->allowed = AP_METHOD_BIT << M_GET;
+    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
     if (r->method_number != M_GET) {
         return HTTP_METHOD_NOT_ALLOWED;
     }
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    apr_table_setn(r->headers_out, "Content-Security-Policy",
-                   "default-src 'none'; style-src 'unsafe-inline'");
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    view = gather(r->pool, r->request_time);
+    sink = (osp_sink){.out = {.memory = view->memory}, .send = send_text, .baton = r};
     if (r->args && strcmp(r->args, "json") == 0) {
-        send_json(r);
+        ap_set_content_type(r, "application/json");
+        osp_page_json(&sink, view);
+    }
+    else if (r->args && (strcmp(r->args, "metrics") == 0 || strcmp(r->args, "metrics=") == 0)) {
+        ap_set_content_type(r, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+        osp_page_metrics(&sink, view);
     }
     else {
-        send_html(r);
+        send_html(r, &sink, view);
     }
+    return OK;
+}
+
+/* ---- mod_status ----------------------------------------------------------------------------- */
+
+typedef struct sums {
+    apr_uint64_t events[OSP_EVENT_COUNT];
+    int errors, warnings, troubles;
+    unsigned pins;
+} sums;
+
+static sums add_up(const osp_view *view)
+{
+    sums all = {.pins = view->pins_open};
+    osp_index index;
+    int i, id, event;
+
+    osp_index_make(&index, view);
+    all.troubles = index.warnings;
+    all.errors = view->audit ? view->audit->counts[OSP_ERROR] : 0;
+    all.warnings = view->audit ? view->audit->counts[OSP_WARNING] : 0;
+    for (i = 0; i < view->vhost_count; i++) {
+        for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
+            for (event = 0; event < OSP_EVENT_COUNT; event++) {
+                all.events[event] += view->vhosts[i].rules[id].events[event];
+            }
+        }
+    }
+    return all;
+}
+
+static int show_in_mod_status(request_rec *r, int flags)
+{
+    static const char *const words[OSP_EVENT_COUNT][2] = {
+        {"OSProxyActed", "acted"}, {"OSProxyReported", "reported"}, {"OSProxyRefused", "refused"}};
+    sums all = add_up(gather(r->pool, r->request_time));
+    int event;
+
+    if (flags & AP_STATUS_SHORT) {
+        ap_rputs("OSProxyVersion: " OSP_VERSION "\n", r);
+        for (event = 0; event < OSP_EVENT_COUNT; event++) {
+            ap_rprintf(r, "%s: %" APR_UINT64_T_FMT "\n", words[event][0], all.events[event]);
+        }
+        ap_rprintf(r, "OSProxyPinsOpen: %u\nOSProxyAuditErrors: %d\nOSProxyAuditWarnings: %d\n"
+                   "OSProxyTroubles: %d\n", all.pins, all.errors, all.warnings, all.troubles);
+        return OK;
+    }
+    ap_rputs("<hr />\n<h2>mod_osproxy " OSP_VERSION "</h2>\n<dl>\n", r);
+    for (event = 0; event < OSP_EVENT_COUNT; event++) {
+        ap_rprintf(r, "<dt>requests %s: %" APR_UINT64_T_FMT "</dt>\n", words[event][1],
+                   all.events[event]);
+    }
+    ap_rprintf(r, "<dt>clients with a connection of their own: %u</dt>\n"
+               "<dt>findings in the configuration: %d errors, %d warnings</dt>\n"
+               "<dt>troubles of the farm: %d</dt>\n</dl>\n", all.pins, all.errors, all.warnings,
+               all.troubles);
     return OK;
 }
 
@@ -211,4 +293,5 @@ void osp_status_hooks(apr_pool_t *p)
 {
     (void)p;
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ap, status_hook, show_in_mod_status, NULL, NULL, APR_HOOK_MIDDLE);
 }

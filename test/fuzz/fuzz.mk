@@ -14,6 +14,8 @@ FUZZ_TARGETS := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZ_PARSE := $(wildcard mod_osproxy/parse/*.c)
 FUZZ_AUDIT := mod_osproxy/rule.c $(filter-out $(addprefix mod_osproxy/audit/,audit.c collect.c \
 	certificate.c settle.c),$(wildcard mod_osproxy/audit/*.c))
+FUZZ_PAGE := mod_osproxy/watch/model.c $(filter-out mod_osproxy/status/status.c, \
+	$(wildcard mod_osproxy/status/*.c))
 FUZZ_HEADERS := $(wildcard mod_osproxy/parse/*.h test/fuzz/*.h)
 
 include build/libraries.mk
@@ -35,6 +37,9 @@ $(FUZZ_TARGETS:%=fuzz-%): fuzz-%: $(FUZZ_OUT)/fuzz_%
 
 $(FUZZ_OUT)/replay_audit $(FUZZ_OUT)/fuzz_audit: $(FUZZ_AUDIT) $(wildcard mod_osproxy/audit/*.h) \
 	test/unit/config.h
+
+$(FUZZ_OUT)/replay_page $(FUZZ_OUT)/fuzz_page: $(FUZZ_AUDIT) $(FUZZ_PAGE) \
+	$(wildcard mod_osproxy/*/*.h) test/unit/config.h test/unit/view.h
 
 $(FUZZ_OUT)/replay_%: test/fuzz/fuzz_%.c test/fuzz/standalone.c $(FUZZ_PARSE) $(FUZZ_HEADERS)
 	@mkdir -p $(@D)

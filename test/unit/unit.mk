@@ -10,6 +10,10 @@ UNIT_PARSE := $(patsubst mod_osproxy/parse/%.c,%,$(wildcard mod_osproxy/parse/*.
 UNIT_AUDIT := rule $(patsubst mod_osproxy/%.c,%,$(filter-out $(addprefix mod_osproxy/audit/, \
 	audit.c collect.c certificate.c settle.c),$(wildcard mod_osproxy/audit/*.c)))
 
+# the pure part of the live page
+UNIT_PAGE := watch/model $(patsubst mod_osproxy/%.c,%,$(filter-out mod_osproxy/status/status.c, \
+	$(wildcard mod_osproxy/status/*.c)))
+
 include build/libraries.mk
 UNIT_CFLAGS := -std=c11 -g -O1 -Wall -Wextra -Wshadow -Wconversion -Werror -Imod_osproxy -MMD -MP \
 	$(LIBRARY_INCLUDES)
@@ -46,6 +50,13 @@ $(UNIT_TESTS:%=$(UNIT_OUT)/$(1)/%): $(UNIT_OUT)/$(1)/%: $(UNIT_OUT)/$(1)/%.o \
 
 $(UNIT_OUT)/$(1)/test_audit: $(UNIT_AUDIT:%=$(UNIT_OUT)/$(1)/%.o)
 
+$(UNIT_OUT)/$(1)/test_page: $(UNIT_AUDIT:%=$(UNIT_OUT)/$(1)/%.o) $(UNIT_PAGE:%=$(UNIT_OUT)/$(1)/%.o)
+
+$(UNIT_PAGE:%=$(UNIT_OUT)/$(1)/%.o): $(UNIT_OUT)/$(1)/%.o: mod_osproxy/%.c
+	@mkdir -p $$(@D)
+	@echo "  CC    $$< ($(1))"
+	$(Q)$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_$(1)) $(UNIT_COUNTED) -c -o $$@ $$<
+
 $(UNIT_AUDIT:%=$(UNIT_OUT)/$(1)/%.o): $(UNIT_OUT)/$(1)/%.o: mod_osproxy/%.c
 	@mkdir -p $$(@D)
 	@echo "  CC    $$< ($(1))"
@@ -64,4 +75,5 @@ endef
 $(foreach variant,plain asan,$(eval $(call UNIT_VARIANT,$(variant))))
 
 .PRECIOUS: $(UNIT_OUT)/plain/%.o $(UNIT_OUT)/asan/%.o
--include $(wildcard $(UNIT_OUT)/*/*.d $(UNIT_OUT)/*/parse/*.d $(UNIT_OUT)/*/audit/*.d)
+-include $(wildcard $(UNIT_OUT)/*/*.d $(UNIT_OUT)/*/parse/*.d $(UNIT_OUT)/*/audit/*.d \
+	$(UNIT_OUT)/*/status/*.d $(UNIT_OUT)/*/watch/*.d)

@@ -8,6 +8,7 @@ Two entries of its Local State stand for what a policy file would say: the GSSAP
 loaded at once (Chromium waits for a first Negotiate challenge and a restart), and the SPN is made
 from the name in the URL, not from the address that it is mapped to.
 """
+import base64
 import json
 import os
 import re
@@ -186,3 +187,61 @@ class Chromium:
     def log(self):
         with open(f"{self.home}/log", encoding="latin-1") as file:
             return file.read()[-2000:]
+
+
+# Runs before a page's own script: notes what its policy refuses, and keeps what it does on a timer.
+WATCHING = """window.refused = []; window.timers = [];
+document.addEventListener('securitypolicyviolation', e => refused.push(e.violatedDirective));
+window.setInterval = f => timers.push(f);"""
+
+
+class Window:
+    """One window of a browser, of a desktop's or a phone's size, light or dark."""
+
+    def __init__(self, browser, *, width=1280, height=900, phone=False, dark=False):
+        self._browser = browser
+        context = browser._call("Target.createBrowserContext")["browserContextId"]
+        target = browser._call("Target.createTarget", url="about:blank",
+                               browserContextId=context)["targetId"]
+        self._session = browser._call("Target.attachToTarget", targetId=target,
+                                      flatten=True)["sessionId"]
+        self.call("Page.enable")
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                  deviceScaleFactor=1, mobile=phone)
+        self.call("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=WATCHING)
+
+    def call(self, method, **params):
+        return self._browser._call(method, self._session, **params)
+
+    def load(self, target, limit=60):
+        """Opens a page of the front and waits until it is there."""
+        self._browser._send("Page.navigate", self._session,
+                            url=f"http://{self._browser.front.host}{target}")
+        self._await_load(limit)
+
+    def _await_load(self, limit):
+        end = time.monotonic() + limit
+        while True:
+            event = self._browser._receive(end)
+            if event.get("sessionId") == self._session and \
+                    event.get("method") == "Page.loadEventFired":
+                return
+
+    def evaluate(self, code):
+        done = self.call("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in done:
+            raise AssertionError(done["exceptionDetails"])
+        return done["result"].get("value")
+
+    def follow(self, selector, limit=60):
+        """Clicks on a link and waits until its page is there."""
+        self._browser._send("Runtime.evaluate", self._session,
+                            expression=f"document.querySelector({json.dumps(selector)}).click()")
+        self._await_load(limit)
+
+    def screenshot(self, path, whole=False):
+        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(shot["data"]))
