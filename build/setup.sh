@@ -13,6 +13,8 @@ make                  | make                  | build test bench
 apache2               | httpd                 | build run test bench
 apache2-dev           | httpd-devel           | build test bench
 libssl-dev            | openssl-devel         | build test bench
+libcurl4-openssl-dev  | libcurl-devel         | build test bench
+libcurl4              | libcurl               | run test bench
 libjansson-dev        | jansson-devel         | build test bench
 libxml2-dev           | libxml2-devel         | build test bench
 zlib1g-dev            | zlib-devel            | build test bench

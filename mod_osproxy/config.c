@@ -375,6 +375,33 @@ static const char *set_pin_limit(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
+static const char *set_watch(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    osp_server_conf *conf = osp_server_conf_get(cmd->server);
+    char *end;
+    apr_int64_t rate = apr_strtoi64(arg, &end, 10);
+
+    (void)dir;
+    if (error) {
+        return error;
+    }
+    if (strcasecmp(arg, "Off") == 0) {
+        conf->watch = -1;
+    }
+    else if (strcasecmp(arg, "On") == 0) {
+        conf->watch = OSP_WATCH_RATE;
+    }
+    else if (!apr_isdigit(*arg) || *end || rate < 1 || rate > 60000) {
+        return apr_psprintf(cmd->pool, "OSProxyWatch: '%s' is not allowed; write On, Off, or how many "
+                            "requests per minute the watcher may send, from 1 to 60000", arg);
+    }
+    else {
+        conf->watch = (int)rate;
+    }
+    return NULL;
+}
+
 /* httpd lets a RSRC_CONF directive stand in <If> and the like no more than in <Location>. */
 const command_rec osp_commands[] = {
     AP_INIT_TAKE1("OSProxyEngine", set_engine, NULL, RSRC_CONF | ACCESS_CONF,
@@ -393,5 +420,7 @@ const command_rec osp_commands[] = {
                   "least seconds that idle client connections are kept, 30 or more"),
     AP_INIT_TAKE1("OSProxyPinLimit", set_pin_limit, NULL, RSRC_CONF,
                   "most clients of a child that are signed in with Windows authentication"),
+    AP_INIT_TAKE1("OSProxyWatch", set_watch, NULL, RSRC_CONF,
+                  "On (default), Off, or most requests per minute that the watcher sends"),
     {NULL}
 };

@@ -98,9 +98,11 @@ static void register_hooks(apr_pool_t *p)
         osp_route_hooks(p);     /* mod_proxy's pre_request: host, ports, https, path, headers */
         osp_pinned_auth_hooks(p); /* the scheme handler, and the end of the connection */
         osp_forwarded_proto_hooks(p); /* once more, when mod_proxy builds the head */
-        osp_negotiate_hooks(p); /* the answer */
+        osp_answer_hooks(p);    /* the answer begins */
+        osp_negotiate_hooks(p); /* its challenges */
     }
     osp_count_hooks(p);
+    osp_watch_hooks(p);         /* what passed, and what is asked in the background */
     osp_status_hooks(p);
     osp_audit_hooks(p);         /* the configuration itself: configtest, start, reload */
 }

@@ -20,6 +20,8 @@
 
 #define OSP_VERSION "0.1.0"
 #define OSP_KEEP_ALIVE_FLOOR 30 /* seconds; the requirement's own figure */
+#define OSP_DEPLOY 600          /* seconds that two versions of a module may last: a deployment */
+#define OSP_WATCH_RATE 240      /* requests of the watcher per minute, when nothing is written */
 
 /* The one symbol that the shared object exports. */
 extern module AP_MODULE_DECLARE_DATA osproxy_module __attribute__((visibility("default")));
@@ -68,10 +70,12 @@ typedef struct osp_server_conf {
     apr_array_header_t *hops;     /* osp_hop_rule, the first that fits counts; NULL: not written */
     int keep_alive;               /* seconds; 0: not written */
     int pin_limit;                /* pinned connections per child; 0: not written */
+    int watch;                    /* requests per minute; 0: not written, -1: Off */
 
     /* worked out once, after the configuration is complete */
     osp_module_index *module_index; /* NULL when no module is declared */
     osp_counters *counters;    /* this virtual host's row of the shared table */
+    int site;                  /* watch/: 1 + its index in the model, 0: not watched */
     ap_conf_vector_t *defaults_with_host; /* rules/preserve_host.c */
     const char *https_host;    /* rules/domain_https.c: where to send plain http, or NULL */
     unsigned raised:1;         /* rules/keep_alive.c changed a time-out here ... */
@@ -148,6 +152,8 @@ typedef struct osp_request {
     unsigned pin_needed:1;    /* must go by a pin or not at all */
     unsigned carried:1;       /* goes by a pin right now */
     unsigned pin_failed:1;    /* the last attempt by the pin did */
+    unsigned kind_known:1;
+    enum osp_kind kind;       /* valid when kind_known */
     const osp_module *module; /* the declared module of the request path, or NULL */
     const char *told_proto;   /* rules/forwarded_proto.c: for the head that mod_proxy builds, or NULL */
     struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
@@ -167,6 +173,11 @@ static inline osp_request *osp_request_get(request_rec *r)
 
 /* The declared module of the request's own path. */
 const osp_module *osp_request_module(request_rec *r);
+
+/* The kind of the module that path (raw or decoded) belongs to: declared, else learned. */
+enum osp_kind osp_kind_of(const server_rec *s, const char *path);
+
+/* The same of the request's own path. */
 enum osp_kind osp_request_kind(request_rec *r);
 
 static inline int osp_kind_is_strict(enum osp_kind kind)
@@ -234,6 +245,21 @@ int osp_report_level(const request_rec *r, enum osp_rule_id rule, unsigned slot)
  * two without markup, unless the administrator has an ErrorDocument for that status. */
 int osp_refuse(request_rec *r, enum osp_rule_id rule, int status, const char *text);
 
+/* ---- watching (watch/) ----------------------------------------------------------------------- */
+
+/* What the watcher learned from app servers about a module, by a path of it. */
+enum osp_kind osp_watch_kind(const server_rec *s, const char *path);
+
+/* Step of answer.c: a back end's 200 begins. A page may be copied for the watcher. */
+void osp_mail_answer(request_rec *r);
+
+/* A consistent copy of what the watchers know, which p frees; NULL when nothing is watched. */
+struct osp_model;
+const struct osp_model *osp_model_read(apr_pool_t *p);
+
+/* Asks the watcher to look at everything now; its model's `answered` reaches what `asked` was. */
+void osp_watch_ask(void);
+
 /* ---- running ordinary directives (settings.c) ---------------------------------------------- */
 
 /* Runs one directive into vector: as if written outside every section of s when that is
@@ -267,16 +293,15 @@ void osp_domain_https_hooks(apr_pool_t *p);
 void osp_preserve_host_hooks(apr_pool_t *p);
 void osp_path_unchanged_hooks(apr_pool_t *p);
 void osp_forwarded_proto_hooks(apr_pool_t *p);
+void osp_answer_hooks(apr_pool_t *p);
 void osp_negotiate_hooks(apr_pool_t *p);
 void osp_pinned_auth_hooks(apr_pool_t *p);
 void osp_count_hooks(apr_pool_t *p);
 void osp_route_hooks(apr_pool_t *p);
 void osp_status_hooks(apr_pool_t *p);
+void osp_mail_hooks(apr_pool_t *p);
+void osp_watch_hooks(apr_pool_t *p);
 void osp_audit_hooks(apr_pool_t *p);
-
-/* A consistent copy, in p, of what the watchers know; NULL when nothing is watched. */
-struct osp_model;
-const struct osp_model *osp_model_read(apr_pool_t *p);
 
 /* What mod_proxy chose for a request. */
 typedef struct osp_route {
@@ -293,7 +318,12 @@ int osp_domain_https_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_pinned_auth_member(request_rec *r, osp_request *rec, osp_route *way);
 int osp_pinned_auth_route(request_rec *r, osp_request *rec, osp_route *way);
-int osp_negotiate_route(request_rec *r, osp_request *rec, osp_route *way);
+int osp_answer_route(request_rec *r, osp_request *rec, osp_route *way);
 int osp_path_unchanged_route(request_rec *r, osp_request *rec, osp_route *way);
+int osp_probe_route(request_rec *r, osp_request *rec, osp_route *way);
+
+/* Steps of answer.c: a back end's 401 begins. */
+void osp_negotiate_answer(request_rec *r);
+int osp_negotiate_applies(request_rec *r); /* whether it could have something to do */
 
 #endif

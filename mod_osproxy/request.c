@@ -34,11 +34,25 @@ const osp_module *osp_request_module(request_rec *r)
     return rec->module;
 }
 
+enum osp_kind osp_kind_of(const server_rec *s, const char *path)
+{
+    const osp_module *declared = osp_module_find(osp_server_conf_get(s), path);
+
+    return declared && declared->kind != OSP_KIND_UNKNOWN ? declared->kind : osp_watch_kind(s, path);
+}
+
 enum osp_kind osp_request_kind(request_rec *r)
 {
-    const osp_module *declared = osp_request_module(r);
+    osp_request *rec = osp_request_get(r);
 
-    return declared ? declared->kind : OSP_KIND_UNKNOWN;
+    if (!rec->kind_known) {
+        const osp_module *declared = osp_request_module(r);
+
+        rec->kind = declared && declared->kind != OSP_KIND_UNKNOWN ? declared->kind
+                                                                   : osp_watch_kind(r->server, r->uri);
+        rec->kind_known = 1;
+    }
+    return rec->kind;
 }
 
 osp_conn *osp_conn_get(conn_rec *c)

@@ -21,8 +21,9 @@ static const route_step steps[] = {
     osp_domain_https_route,
     osp_path_unchanged_route,
     osp_forwarded_proto_route,
-    osp_negotiate_route,
+    osp_answer_route,
     osp_pinned_auth_route,
+    osp_probe_route,
 };
 
 static int run_steps(request_rec *r, osp_request *rec, osp_route *way)

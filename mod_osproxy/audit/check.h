@@ -76,6 +76,9 @@ enum osp_block { OSP_OPEN, OSP_BLOCKED_FOR_SOME, OSP_BLOCKED_FOR_ALL, OSP_REDIRE
 enum osp_block osp_path_block(const osp_audit *audit, const osp_server *server, const char *path,
                               const osp_line **by);
 
+/* Whether a first segment of a path is that of a management console. */
+bool osp_console_is(const char *name, size_t length);
+
 /* The section that keeps management consoles to internal clients, ready to be written. */
 const char *osp_consoles_section(const osp_audit *audit);
 

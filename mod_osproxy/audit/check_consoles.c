@@ -10,6 +10,18 @@ static const char *const consoles[] = {
     "LifeTimeServices", "PerformanceMonitor", "server.api",  "server.identity", "Users",
 };
 
+bool osp_console_is(const char *name, size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof consoles / sizeof consoles[0]; i++) {
+        if (strlen(consoles[i]) == length && osp_text_begins(name, consoles[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 #define SECTION                                                                                    \
     "<LocationMatch \"(?i)^/+(ServiceCenter|lifetime|LifeTimeSDK|LifeTimeCore|lifetimeapi"         \
     "|LifeTimeServices|PerformanceMonitor|server\\.api|server\\.identity|Users)(/|$)\">\n"         \

@@ -2,23 +2,19 @@
  * negotiate.c: rule negotiate: "Disable NEGOTIATE protocol for Windows Integrated Authentication":
  * external clients are not offered Negotiate (nor Nego2, Kerberos) by a back end's 401.
  *
- * An output filter looks at the answer once, when its headers are complete, and goes. Only 401s
- * that a back end gave are touched: a challenge of httpd's own stands in err_headers_out, which is
- * left alone. With ProxyErrorOverride mod_proxy carries only the first challenge line over, so NTLM
+ * A step of answer.c, when the headers are complete. Only 401s that a back end gave are touched: a
+ * challenge of httpd's own stands in err_headers_out, which is left alone. With ProxyErrorOverride mod_proxy carries only the first challenge line over, so NTLM
  * can be lost: before httpd builds its own error page, all lines are carried over.
  */
 #include "apr_strings.h"
 #include "apr_hooks.h"
 #include "apr_optional_hooks.h"
-#include "util_filter.h"
 
 #include "osproxy.h"
 #include "parse/challenge.h"
 #include "proxy_api.h"
 
 #define CHALLENGES "WWW-Authenticate"
-
-static ap_filter_rec_t *filter_handle;
 
 typedef struct tally {
     unsigned removed, kept;
@@ -86,35 +82,28 @@ static void tell(request_rec *r, enum osp_mode mode, const tally *count)
     }
 }
 
-static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
+int osp_negotiate_applies(request_rec *r)
 {
-    request_rec *r = f->r;
-    ap_filter_t *next = f->next;
-
-    ap_remove_output_filter(f);
-    if (r->status == HTTP_UNAUTHORIZED && osp_request_get(r)->proxied) {
-        enum osp_mode mode = osp_request_mode(r, OSP_RULE_NEGOTIATE);
-        tally count = {0, 0};
-        apr_array_header_t *lines = challenge_lines(r->pool, r->headers_out, 1, &count);
-
-        if (count.removed && mode == OSP_ENFORCE) {
-            replace_lines(r->headers_out, lines);
-        }
-        if (count.removed) {
-            tell(r, mode, &count);
-        }
-    }
-    return ap_pass_brigade(next, brigade);
+    return osp_request_mode(r, OSP_RULE_NEGOTIATE) != OSP_OFF && !osp_client_is_internal(r);
 }
 
-int osp_negotiate_route(request_rec *r, osp_request *rec, osp_route *way)
+void osp_negotiate_answer(request_rec *r)
 {
-    (void)way;
-    if (!rec->prepared && osp_request_mode(r, OSP_RULE_NEGOTIATE) != OSP_OFF
-        && !osp_client_is_internal(r)) {
-        ap_add_output_filter_handle(filter_handle, NULL, r, r->connection);
+    tally count = {0, 0};
+    apr_array_header_t *lines;
+
+    if (!osp_negotiate_applies(r)) {
+        return;
     }
-    return OK;
+    lines = challenge_lines(r->pool, r->headers_out, 1, &count);
+    if (count.removed) {
+        enum osp_mode mode = osp_request_mode(r, OSP_RULE_NEGOTIATE);
+
+        if (mode == OSP_ENFORCE) {
+            replace_lines(r->headers_out, lines);
+        }
+        tell(r, mode, &count);
+    }
 }
 
 /* mod_proxy is done with the request. A status of 401 here, rather than OK with r->status 401,
@@ -141,8 +130,6 @@ static int overridden(int *status, request_rec *r)
 void osp_negotiate_hooks(apr_pool_t *p)
 {
     (void)p;
-    filter_handle = ap_register_output_filter("OSPROXY_NEGOTIATE", filter, NULL,
-                                              AP_FTYPE_CONTENT_SET);
     /* An optional hook: mod_proxy exports no function to register it with. */
     APR_OPTIONAL_HOOK(proxy, request_status, overridden, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -3,7 +3,7 @@
  *
  * mod_cache asks the request's directory configuration whether CacheDisable is on, in its quick
  * handler as well as in its normal one. The rule turns it on for the request unless the module is
- * declared Traditional: a module of unknown kind costs only its caching. The quick handler runs
+ * known to be Traditional, by declaration or from the app servers: a module of unknown kind costs only its caching. The quick handler runs
  * before any section is known, so there the rule's mode outside sections counts; a section that
  * enforces the rule later still keeps the answer from being stored.
  */
@@ -39,14 +39,10 @@ static void disable(request_rec *r)
 
 static int quick(request_rec *r, int lookup)
 {
-    const osp_module *declared;
-
     (void)lookup;
-    if (cache_off && osp_request_mode(r, OSP_RULE_NO_CACHE) == OSP_ENFORCE) {
-        declared = osp_module_find(osp_server_conf_get(r->server), r->uri);
-        if (!declared || declared->kind != OSP_KIND_TRADITIONAL) {
-            disable(r);
-        }
+    if (cache_off && osp_request_mode(r, OSP_RULE_NO_CACHE) == OSP_ENFORCE
+        && osp_kind_of(r->server, r->uri) != OSP_KIND_TRADITIONAL) {
+        disable(r);
     }
     return DECLINED;
 }

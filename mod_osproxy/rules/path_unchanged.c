@@ -66,9 +66,8 @@ static int refuse_dots(request_rec *r, enum osp_mode mode)
 /* The mapping sends another path than the client asked for. */
 static int judge_change(request_rec *r, enum osp_mode mode, const char *sent)
 {
-    const osp_module *target = osp_module_find(osp_server_conf_get(r->server), sent);
     enum osp_kind asked_kind = osp_request_kind(r);
-    enum osp_kind sent_kind = target ? target->kind : OSP_KIND_UNKNOWN;
+    enum osp_kind sent_kind = osp_kind_of(r->server, sent);
     int strict = osp_kind_is_strict(asked_kind) || osp_kind_is_strict(sent_kind);
 
     if (!strict && (asked_kind == OSP_KIND_TRADITIONAL || sent_kind == OSP_KIND_TRADITIONAL)) {

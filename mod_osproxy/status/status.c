@@ -16,15 +16,6 @@
 #include "audit/audit.h"
 #include "page.h"
 
-#define DEPLOY 600 /* seconds that two versions of a module may last */
-
-/* What the watchers know, copied into p; NULL while there are none. */
-const osp_model *osp_model_read(apr_pool_t *p)
-{
-    (void)p;
-    return NULL;
-}
-
 /* ---- the view ------------------------------------------------------------------------------- */
 
 static const osp_dir_conf *defaults_of(const server_rec *s)
@@ -157,7 +148,7 @@ static const osp_view *gather(apr_pool_t *p, apr_time_t now)
     view->started = ap_scoreboard_image && ap_scoreboard_image->global
                         ? apr_time_sec(ap_scoreboard_image->global->restart_time)
                         : 0;
-    view->deploy = DEPLOY;
+    view->deploy = OSP_DEPLOY;
     view->audit = read_audit(memory, p);
     view->model = osp_model_read(p);
     read_vhosts(view, p);
@@ -217,9 +208,12 @@ static int handler(request_rec *r)
     }
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    if (r->args && strcmp(r->args, "check") == 0) {
+        osp_watch_ask();
+    }
     view = gather(r->pool, r->request_time);
     sink = (osp_sink){.out = {.memory = view->memory}, .send = send_text, .baton = r};
-    if (r->args && strcmp(r->args, "json") == 0) {
+    if (r->args && (strcmp(r->args, "json") == 0 || strcmp(r->args, "check") == 0)) {
         ap_set_content_type(r, "application/json");
         osp_page_json(&sink, view);
     }

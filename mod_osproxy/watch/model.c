@@ -166,7 +166,8 @@ static void tell_modules(teller *to)
     }
 }
 
-static void tell_faults(teller *to)
+/* Another version may be a deployment that has not come to its end. */
+static void tell_faults(teller *to, int64_t now, int64_t deploy)
 {
     const osp_model *model = to->model;
     int i;
@@ -181,7 +182,8 @@ static void tell_faults(teller *to)
 
             trouble.fault = i;
             trouble.app = fault->app ? fault->app - 1 : -1;
-            report(to, OSP_TROUBLE_RESOURCE, true, trouble);
+            report(to, OSP_TROUBLE_RESOURCE,
+                   fault->cause != OSP_CAUSE_VERSION || now - fault->since >= deploy, trouble);
         }
     }
 }
@@ -248,7 +250,7 @@ int osp_model_troubles(const osp_model *model, int64_t now, int64_t deploy,
     teller to = {model, tell, baton, 0};
 
     tell_modules(&to);
-    tell_faults(&to);
+    tell_faults(&to, now, deploy);
     tell_versions(&to, now, deploy);
     tell_apps(&to);
     return to.count;

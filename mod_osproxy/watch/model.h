@@ -25,7 +25,7 @@
 #define OSP_MODEL_NAME 64         /* bytes, the final zero included, as all of these */
 #define OSP_MODEL_HOST 128
 #define OSP_MODEL_PATH 160
-#define OSP_MODEL_TOKEN 32
+#define OSP_MODEL_TOKEN 64
 
 typedef struct osp_minute {
     uint32_t requests; /* proxied answers */
@@ -118,9 +118,12 @@ typedef struct osp_fault {
     int64_t since, checked;
 } osp_fault;
 
-typedef struct osp_model {
+typedef struct osp_model osp_model;
+
+struct osp_model {
     uint32_t sequence;      /* odd while somebody writes */
     int32_t writer;         /* its process; 0: none */
+    int64_t beat;           /* its last sign of life */
     int64_t began;          /* of the watching */
     uint64_t probes, pages; /* asked, and read in passing */
     uint64_t dropped;       /* facts for which a table had no room */
@@ -132,7 +135,7 @@ typedef struct osp_model {
     osp_app apps[OSP_MODEL_APPS];
     osp_version versions[OSP_MODEL_VERSIONS];
     osp_fault faults[OSP_MODEL_FAULTS];
-} osp_model;
+};
 
 /* What is wrong, worked out from a model: how the page, the log, the metrics and check-live count. */
 enum osp_trouble_kind {
