@@ -19,6 +19,7 @@ FIRST = ("test_keep_alive.py", "test_reload.py", "test_pinned_auth_chaos.py")
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "only(mpm, ...): the MPMs that a test is for")
     if os.getuid() != 0:
         raise pytest.UsageError("these tests start httpd on ports 80 and 443: run them as root")
     if not module_path().exists():
@@ -41,7 +42,11 @@ def pytest_xdist_make_scheduler(config, log):
     return ByServer(config, log)
 
 
-def _possible(callspec):
+def _possible(item):
+    callspec = getattr(item, "callspec", None)
+    only = item.get_closest_marker("only")
+    if only and callspec and callspec.params.get("mpm") not in (None, *only.args):
+        return False    # its reason stands at the mark
     if not callspec or callspec.params.get("mpm") != "prefork":
         return True
     way = callspec.params.get("way", "")
@@ -52,7 +57,7 @@ def _possible(callspec):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     # mod_http2 refuses prefork, so there is no such test.
-    items[:] = [item for item in items if _possible(getattr(item, "callspec", None))]
+    items[:] = [item for item in items if _possible(item)]
     names = list(dict.fromkeys(item.path.name for item in items))
     names.sort(key=lambda name: name not in FIRST)
     items.sort(key=lambda item: (names.index(item.path.name), _server_of(item.nodeid)[1]))

@@ -25,7 +25,7 @@ class ErrorLog:
     def __init__(self, *paths):
         self.paths = paths
         self.offsets = {}
-        self.cut_off = False        # busy children of prefork were stopped
+        self.cut_off = False        # children are stopped at what httpd does not survive
         self.forget()
 
     def forget(self):

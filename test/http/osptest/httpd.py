@@ -48,16 +48,21 @@ def _asleep(pid):
 
 class Httpd:
     """conf: the site's configuration. module: False is plain httpd; before_proxy True writes the
-    wrong LoadModule order; without: modules that are not loaded. env, wrapper: what httpd runs with
-    and under, such as a checker of memory; patience: seconds to start. A context manager."""
+    wrong LoadModule order; without: modules that are not loaded, modules:
+    those that are besides. watch: the value of OSProxyWatch,
+    Off unless a test is about it: probes would be requests that nobody expects. env, wrapper: what
+    httpd runs with and under, such as a checker of memory; patience: seconds to start. A context
+    manager."""
 
     def __init__(self, mpm="event", conf="", *, module=True, before_proxy=False, without=(),
-                 address=None, mpm_conf="", env=None, wrapper=(), patience=30):
+                 address=None, mpm_conf="", watch="Off", modules=(), env=None, wrapper=(), patience=30):
         self.mpm = mpm
         self.module = module
         self.before_proxy = before_proxy
         self.without = set(without)
         self.mpm_conf = mpm_conf
+        self.watch = watch
+        self.modules = list(modules)
         self.env = {**httpd_environment(), **(env or {})}
         self.wrapper = list(wrapper)
         self.patience = patience
@@ -90,7 +95,7 @@ class Httpd:
 
     def load_modules(self):
         mine = f"LoadModule osproxy_module {module_path()}\n" if self.module else ""
-        wanted = [f"mpm_{self.mpm}"] + MODULES
+        wanted = [f"mpm_{self.mpm}"] + MODULES + self.modules
         wanted += THREADED_MODULES if self.mpm != "prefork" else []
         text = mine if self.before_proxy else ""
         for name in wanted:
@@ -103,6 +108,7 @@ class Httpd:
         user, group = server_user()
         control = "<Location /server-status>\nSetHandler server-status\n</Location>\n"
         level = "notice ssl:warn"
+        watch = f"OSProxyWatch {self.watch}\n" if self.module and self.watch else ""
         protocols = "" if self.mpm == "prefork" else "Protocols h2 http/1.1\n"
         if self.module:
             control += "<Location /osproxy-status>\nSetHandler osproxy-status\n</Location>\n"
@@ -126,7 +132,7 @@ CacheRoot {self.dir}/cache
 SSLSessionCache shmcb:{self.dir}/tls-sessions(512000)
 ProxyTimeout 20
 Timeout 20
-{conf}
+{watch}{conf}
 <VirtualHost {self.control}:80>
 ServerName control.example.com
 {control}</VirtualHost>

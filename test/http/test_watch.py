@@ -1,0 +1,420 @@
+"""The watchers: what is referenced and missing, integrity, versions, kinds, with real app servers of
+the demo farm behind the proxy."""
+import contextlib
+import gzip
+import re
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+
+from lab.process import Process
+from osptest import Answer, Backend, Httpd, both
+from osptest.client import NAME, ask
+from osptest.place import addresses
+
+TOP = Path(__file__).resolve().parents[2]
+FARM = TOP / "test/farm/farm.py"
+NAMED = 30          # seconds in which a fault must be named
+NEWS = r"OSP110[1-6]|AH00957|AH00959|AH01114"      # what is found; app servers come and go here
+
+
+class Farm:
+    """App servers with these versions; urls in their order."""
+
+    def __init__(self, directory, *versions):
+        self.directory = directory
+        self.hosts = [addresses.next() for _ in versions]
+        self.urls = [f"http://{host}" for host in self.hosts]
+        self.processes = [self.start(number, version) for number, version in enumerate(versions)]
+
+    def start(self, number, version):
+        host = self.hosts[number]
+        return Process(f"APP{number}", [sys.executable, FARM, "--listen", f"{host}:80", "--name",
+                                        f"APP{number}", "--version", version],
+                       log=self.directory / f"app{number}.log", ready=[(host, 80)])
+
+    def publish(self, number, version):
+        self.processes[number].stop()
+        self.processes[number] = self.start(number, version)
+
+    def stop(self):
+        for process in self.processes:
+            process.stop()
+
+
+@pytest.fixture
+def apps(tmp_path):
+    """apps("1", "1"): a farm of two servers of that version."""
+    farms = []
+
+    def run(*versions):
+        farms.append(Farm(tmp_path, *versions))
+        return farms[-1]
+
+    yield run
+    for farm in farms:
+        farm.stop()
+
+
+@pytest.fixture
+def watch(apps):
+    """watch(body, mpm=): an httpd that watches, its log open to what it is to find; it ends before the
+    app servers do."""
+    with contextlib.ExitStack() as stack:
+        def run(body, mpm="event", rate="6000", head="OSProxyEngine On", **options):
+            httpd = Httpd(mpm, watch=rate, **options)
+            httpd.conf = both(httpd.address, body, head=head)
+            stack.enter_context(httpd)
+            httpd.log.allow(NEWS)
+            stack.callback(httpd.log.allow, NEWS)       # until it ends
+            return httpd
+        yield run
+
+
+def balanced(farm, more=""):
+    members = "".join(f"BalancerMember {url} {more}\n" for url in farm.urls)
+    return f"<Proxy balancer://farm>\n{members}</Proxy>\nProxyPass / balancer://farm/\n"
+
+
+def model(httpd):
+    return httpd.status()["watch"]
+
+
+def troubles(httpd, kind=None):
+    return [trouble for trouble in model(httpd)["troubles"] if kind in (None, trouble["kind"])]
+
+
+def modules(httpd):
+    return {module["name"]: module for module in model(httpd)["modules"]}
+
+
+def until(condition, limit=NAMED):
+    """Waits for it; its value."""
+    end = time.monotonic() + limit
+    while True:
+        value = condition()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(0.3)
+
+
+def visit(httpd, path, **fields):
+    return ask(httpd.address, "https", path, **fields)
+
+
+def seen_all(httpd, *names):
+    """Whether these modules have been asked for."""
+    have = modules(httpd)
+    return all(name in have and have[name]["checked"] for name in names)
+
+
+def ask_now(httpd):
+    """A check on demand."""
+    assert ask(httpd.control, "http", "/osproxy-status?check").status == 200
+
+
+# ---- referenced content
+
+def test_a_module_that_is_not_mapped_is_named_with_its_referrer_and_the_fix(watch, apps):
+    farm = apps("1")
+    hole = "ProxyPass /ImageRepository/ !\n"
+    httpd = watch(hole + f"ProxyPass / {farm.urls[0]}/\n")
+    visit(httpd, "/Portal/Home.aspx")
+    found = until(lambda: troubles(httpd, "missing"))
+    assert len(found) == 1, found
+    assert "module ImageRepository is not available from outside" in found[0]["text"]
+    assert "Portal" in found[0]["text"] and "/ImageRepository/img/logo.png" in found[0]["text"]
+    assert f'ProxyPass "/ImageRepository/" "{farm.urls[0]}/ImageRepository/"' in found[0]["advice"]
+    assert until(lambda: "OSP1101: missing content: module ImageRepository" in httpd.log_text(), 5)
+    page = ask(httpd.control, "http", "/osproxy-status").text
+    assert "ImageRepository" in page and "not available from outside" in page
+    # the mapping that was missing
+    httpd.reload(httpd.conf.replace(hole, ""))
+    assert until(lambda: not troubles(httpd)), troubles(httpd)
+    assert modules(httpd)["ImageRepository"]["state"] == "available"
+    assert until(lambda: "OSP1106" in httpd.log_text(), 5)
+
+
+def test_a_declared_module_is_asked_for_without_a_visit(watch, apps, mpm):
+    farm = apps("1")
+    httpd = watch(f"ProxyPass /MyApp/ {farm.urls[0]}/MyApp/\n", mpm,
+                  head="OSProxyEngine On\nOSProxyModule Portal\nOSProxyModule MyApp")
+    found = until(lambda: [one for one in troubles(httpd, "missing") if "Portal" in one["text"]])
+    assert found and "OSProxyModule" in found[0]["text"], troubles(httpd)
+    assert until(lambda: modules(httpd)["MyApp"]["state"] == "available")
+
+
+def test_a_manifest_tells_what_a_reactive_module_refers_to(watch, apps):
+    farm = apps("1")
+    httpd = watch(f"ProxyPass /MyApp/ {farm.urls[0]}/MyApp/\n")
+    visit(httpd, "/MyApp/")
+    found = until(lambda: len(troubles(httpd, "missing")) >= 2 and troubles(httpd, "missing"))
+    names = {re.match(r"module (\S+)", one["text"]).group(1) for one in found}
+    assert {"OutSystemsUI", "ImageRepository"} <= names
+    assert all("referenced by MyApp" in one["text"] for one in found), found
+    how = {(one["from"], one["to"]): one["how"] for one in model(httpd)["references"]}
+    assert "manifest" in how.values()
+
+
+@pytest.mark.parametrize("way", ["refused", "blocked"])
+def test_what_the_proxy_itself_refuses_is_missing_too(watch, apps, way):
+    farm = apps("1")
+    rule = {"refused": "<Location /RichWidgets>\nRequire ip 192.0.2.1\n</Location>\n",
+            "blocked": "RewriteEngine On\nRewriteRule ^/RichWidgets - [F]\n"}[way]
+    httpd = watch(rule + f"ProxyPass / {farm.urls[0]}/\n")
+    httpd.log.allow("AH01630|AH01797")
+    visit(httpd, "/Portal/Home.aspx")
+    found = until(lambda: troubles(httpd, "missing"))
+    assert found and "RichWidgets" in found[0]["text"] and "403" in found[0]["text"], found
+
+
+def test_a_failing_request_with_a_referer_finds_what_no_page_shows(watch, apps):
+    farm = apps("1")
+    httpd = watch(f"ProxyPass /Login/ {farm.urls[0]}/Login/\n")
+    visit(httpd, "/Login/Login.aspx")
+    assert until(lambda: seen_all(httpd, "Login"))
+    visit(httpd, "/MyMobile/scripts/x.js", headers=[("Referer", f"https://{NAME}/Login/Login.aspx")])
+    found = until(lambda: [one for one in troubles(httpd, "missing") if "MyMobile" in one["text"]])
+    assert found and "failed request" in found[0]["text"], troubles(httpd)
+
+
+def test_nobody_puts_a_name_into_the_findings_by_asking_for_it(watch, apps):
+    farm = apps("1")
+    httpd = watch(f"ProxyPass /Login/ {farm.urls[0]}/Login/\n")
+    visit(httpd, "/Login/Login.aspx")
+    assert until(lambda: seen_all(httpd, "Login"))
+    for number in range(30):
+        visit(httpd, f"/Evil{number}/x", headers=[("Referer", f"https://{NAME}/Login/Login.aspx")])
+    visit(httpd, "/%3Cscript%3E/x", headers=[("Referer", f"https://{NAME}/Login/Login.aspx")])
+    assert until(lambda: seen_all(httpd, "Evil29"))
+    assert [one for one in troubles(httpd) if "Evil" in one["text"]] == []
+    assert "<script>" not in ask(httpd.control, "http", "/osproxy-status").text.partition("<body")[2]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "identity"])
+def test_compressed_pages_are_understood(watch, coding, apps):
+    farm, page = apps("1"), b'<html><body><img src="/ImageRepository/img/logo.png?1"></body></html>'
+    body = {"gzip": gzip.compress(page), "deflate": zlib.compress(page), "identity": page}[coding]
+    fields = [] if coding == "identity" else [("Content-Encoding", coding)]
+    backend = Backend()
+    try:
+        backend.answer = Answer(headers=[("Content-Type", "text/html"), *fields], body=body)
+        httpd = watch(f"ProxyPass /Shop/ {backend.url}/Shop/\n"
+                      f"ProxyPass /Portal/ {farm.urls[0]}/Portal/\n")
+        answer = visit(httpd, "/Shop/")
+        assert answer.status == 200 and answer.body == body
+        assert until(lambda: "ImageRepository" in modules(httpd), 10), modules(httpd)
+    finally:
+        backend.close()
+
+
+# ---- integrity
+
+def test_a_clean_farm_reports_nothing_and_its_kinds_are_learned(watch, apps):
+    farm = apps("1", "1")
+    httpd = watch(balanced(farm))
+    for path in ("/MyApp/", "/MyMobile/", "/Portal/Home.aspx"):
+        visit(httpd, path)
+    kinds = {"MyApp": "reactive", "MyMobile": "mobile", "Portal": "traditional"}
+
+    def learned():
+        have = modules(httpd)
+        return all(name in have and have[name]["kind"] == kind for name, kind in kinds.items())
+
+    assert until(learned), modules(httpd)
+    assert until(lambda: modules(httpd)["MyApp"]["verified"] > 5), modules(httpd)["MyApp"]
+    time.sleep(4)
+    assert troubles(httpd) == [] and "OSP110" not in httpd.log_text()
+    apps_told = model(httpd)["apps"]
+    assert [app["up"] for app in apps_told] == [True, True]
+    assert all(app["versions"] for app in apps_told)
+
+
+def test_a_body_that_is_rewritten_is_named(watch, apps):
+    farm = apps("1")
+    httpd = watch(f"ProxyPass / {farm.urls[0]}/\n"
+                  "<Location /MyApp/scripts>\nSetOutputFilter SUBSTITUTE\nSubstitute s/e/E/\n"
+                  "RequestHeader unset Accept-Encoding\n</Location>\n", modules=["substitute"])
+    visit(httpd, "/MyApp/")
+    found = until(lambda: troubles(httpd, "resource"))
+    assert found and "rewrites" in found[0]["text"] and NAME in found[0]["text"], found
+    assert until(lambda: "OSP1103" in httpd.log_text(), 5)
+
+
+def test_a_cache_that_keeps_an_old_version_is_named(watch, apps):
+    farm = apps("1")
+    httpd = watch(f"ProxyPass / {farm.urls[0]}/\nCacheEnable disk /\nCacheIgnoreCacheControl On\n"
+                  "CacheIgnoreNoLastMod On\nCacheStoreNoStore On\nCacheStorePrivate On\n"
+                  "CacheStoreExpired On\nCacheIgnoreQueryString On\nCacheDefaultExpire 3600\n",
+                  head='OSProxyEngine On\nOSProxyRule no-cache off "a test of what happens then"')
+    visit(httpd, "/MyApp/")
+    assert until(lambda: modules(httpd).get("MyApp", {}).get("token"))
+    farm.publish(0, "2")
+    ask_now(httpd)
+    found = until(lambda: [one for one in troubles(httpd, "resource") if "cache" in one["text"]], 60)
+    assert found, troubles(httpd)
+
+
+def test_a_server_that_stayed_behind_is_named(watch, apps):
+    farm = apps("1", "1")
+    httpd = watch(balanced(farm))
+    visit(httpd, "/MyApp/")
+    assert until(lambda: modules(httpd).get("MyApp", {}).get("verified"))
+    farm.publish(1, "2")
+    ask_now(httpd)
+    found = until(lambda: troubles(httpd, "versions"), 90)
+    assert found and "MyApp" in found[0]["text"] and farm.urls[1] in found[0]["text"], found
+    assert found[0]["severity"] == "note", "it may be a deployment"
+    farm.publish(0, "2")
+    ask_now(httpd)
+    assert until(lambda: not troubles(httpd), 90), troubles(httpd)
+
+
+def test_a_server_that_is_down_is_named_until_it_is_back(watch, apps):
+    farm = apps("1", "1")
+    httpd = watch(balanced(farm, "retry=0"))
+    httpd.log.allow("AH")
+    visit(httpd, "/MyApp/")
+    assert until(lambda: seen_all(httpd, "MyApp"))
+    farm.processes[1].stop()
+    ask_now(httpd)
+    found = until(lambda: troubles(httpd, "app-down"), 60)
+    assert found and farm.urls[1] in found[0]["text"]
+    farm.processes[1] = farm.start(1, "1")
+    assert until(lambda: not troubles(httpd, "app-down"), 60)
+    httpd.log.allow("AH")
+
+
+def test_a_check_on_demand_is_answered(watch, apps):
+    farm = apps("1")
+    httpd = watch(f"ProxyPass / {farm.urls[0]}/\n")
+    visit(httpd, "/MyApp/")
+    assert until(lambda: seen_all(httpd, "MyApp", "OutSystemsUI"))
+    before = model(httpd)
+    ask_now(httpd)
+    asked = model(httpd)["asked"]
+    assert asked == before["asked"] + 1
+    assert until(lambda: model(httpd)["answered"] == asked)
+    assert model(httpd)["probes"] > before["probes"]
+
+
+# ---- check-live
+
+def check_live(httpd, domain=NAME, status=None):
+    """(exit status, what it says) of make check-live."""
+    status = status or f"http://{httpd.control}/osproxy-status"
+    done = subprocess.run(["make", "--no-print-directory", "check-live", f"DOMAIN={domain}",
+                           f"STATUS={status}"], cwd=TOP, capture_output=True, text=True, timeout=200)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_check_live_says_what_is_missing_and_when_nothing_is(watch, apps):
+    farm = apps("1")
+    hole = "ProxyPass /RichWidgets/ !\n"
+    httpd = watch(hole + f"ProxyPass / {farm.urls[0]}/\n", head="OSProxyEngine On\nOSProxyModule Portal")
+    visit(httpd, "/Portal/Home.aspx")
+    assert until(lambda: seen_all(httpd, "Portal", "RichWidgets"))
+    code, said = check_live(httpd)
+    assert code != 0 and "[missing] module RichWidgets" in said and "fix: ProxyPass" in said, said
+    httpd.reload(httpd.conf.replace(hole, ""))
+    assert until(lambda: not troubles(httpd))
+    code, said = check_live(httpd)
+    assert code == 0 and "0 warnings" in said, said
+
+
+def test_check_live_says_why_it_cannot_ask(watch):
+    httpd = watch("ProxyPass /x/ http://127.0.0.1:1/x/\n")
+    for domain, status, words in (
+            ("else.example.com", None, f"watched are: {NAME}"),
+            (NAME, f"http://{httpd.control}/nothing", "404"),
+            (NAME, "http://127.0.0.1:1/osproxy-status", "is httpd running"),
+            (NAME, "osproxy-status", "http://")):
+        code, said = check_live(httpd, domain, status)
+        assert code != 0 and words in said, said
+
+
+# ---- kinds
+
+def test_a_learned_kind_refuses_a_mapping_that_changes_the_path(watch, apps):
+    farm = apps("1")
+    httpd = watch(f"ProxyPass /apps/ {farm.urls[0]}/MyApp/\nProxyPass / {farm.urls[0]}/\n")
+    assert visit(httpd, "/apps/").status == 200       # nobody knows the module yet
+    visit(httpd, "/MyApp/")
+    assert until(lambda: modules(httpd).get("MyApp", {}).get("kind") == "reactive")
+    assert visit(httpd, "/apps/").status == 500
+    httpd.log.allow("OSP050")
+
+
+def test_requests_do_not_make_a_kind_laxer(watch, apps):
+    """Not by paths, fields or pages that look Traditional."""
+    farm = apps("1")
+    httpd = watch(f"ProxyPass /apps/ {farm.urls[0]}/MyApp/\nProxyPass / {farm.urls[0]}/\n")
+    visit(httpd, "/MyApp/")
+    assert until(lambda: modules(httpd).get("MyApp", {}).get("kind") == "reactive")
+    for path in ("/MyApp/x.aspx", "/MyApp/_osjs.js", "/MyApp/Blocks/MyApp/x.js"):
+        visit(httpd, path, headers=[("Referer", f"https://{NAME}/Portal/Home.aspx")])
+    time.sleep(3)
+    assert modules(httpd)["MyApp"]["kind"] == "reactive"
+    assert visit(httpd, "/apps/").status == 500
+    httpd.log.allow("OSP050")
+
+
+# ---- the watcher itself
+
+def test_probes_leave_no_trace_for_others(watch):
+    """Their secret stays here, and where a request went is told to a probe only."""
+    backend = Backend()
+    try:
+        httpd = watch(f"ProxyPass / {backend.url}/\n", head="OSProxyEngine On\nOSProxyModule Shop")
+        assert until(lambda: seen_all(httpd, "Shop"))
+        fields = [name.lower() for request in backend.requests for name, _ in request.headers]
+        assert fields and not [name for name in fields if name.startswith("osproxy")]
+        answer = visit(httpd, "/Shop/", headers=[("OSProxy-Probe", "0" * 32)])
+        assert not [name for name, _ in answer.headers if name.lower().startswith("osproxy")]
+    finally:
+        backend.close()
+
+
+def test_off_asks_nothing(watch):
+    backend = Backend()
+    try:
+        httpd = watch(f"ProxyPass / {backend.url}/\n", rate="Off",
+                      head="OSProxyEngine On\nOSProxyModule Shop")
+        time.sleep(3)
+        assert backend.requests == [] and httpd.status()["watch"] is None
+    finally:
+        backend.close()
+
+
+@pytest.mark.parametrize("value", ["Sometimes", "0", "-1", "60001", "1.5"])
+def test_a_wrong_rate_is_named(start, value):
+    httpd = Httpd(watch=None)
+    try:
+        code, output = httpd.configtest(f"OSProxyWatch {value}\n")
+        assert code != 0 and f"'{value}'" in output and "60000" in output
+    finally:
+        httpd.cleanup()
+
+
+@pytest.mark.parametrize("mpm", ["event", "prefork"])
+def test_reloads_keep_what_is_known(watch, apps, mpm):
+    """Also under load, fifty times; one watcher at a time, and nobody crashes."""
+    farm = apps("1")
+    httpd = watch(f"ProxyPass / {farm.urls[0]}/\n", mpm=mpm)
+    httpd.end_requests_first()
+    visit(httpd, "/MyApp/")
+    assert until(lambda: modules(httpd).get("MyApp", {}).get("token"))
+    probes = model(httpd)["probes"]
+    for _ in range(50 if mpm == "event" else 4):
+        visit(httpd, "/Portal/Home.aspx")
+        httpd.reload()
+        visit(httpd, "/MyApp/")
+    assert modules(httpd)["MyApp"]["token"] and model(httpd)["probes"] >= probes
+    ask_now(httpd)
+    asked = model(httpd)["asked"]
+    assert until(lambda: model(httpd)["answered"] >= asked), "the watcher goes on"
+    assert troubles(httpd) == []
