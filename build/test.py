@@ -66,7 +66,8 @@ def run(target):
     began = time.monotonic()
     why = None
     with open(log, "w", encoding="utf-8") as out:
-        process = subprocess.Popen(["make", "--no-print-directory", target], stdout=out,
+        process = subprocess.Popen(["make", "--no-print-directory", f"-j{os.cpu_count()}", "-Otarget",
+                                    target], stdout=out,
                                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                    env=environment(), start_new_session=True)
         try:

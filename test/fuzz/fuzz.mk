@@ -11,12 +11,11 @@ FUZZ_SECONDS ?= 30
 FUZZ_REPLAY_SECONDS ?= 120
 FUZZ_OUT := $(OUT)/fuzz
 FUZZ_TARGETS := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
-FUZZ_PARSE := $(wildcard mod_osproxy/parse/*.c)
-FUZZ_AUDIT := mod_osproxy/rule.c $(filter-out $(addprefix mod_osproxy/audit/,audit.c collect.c \
-	certificate.c settle.c),$(wildcard mod_osproxy/audit/*.c))
-FUZZ_PAGE := mod_osproxy/watch/model.c $(filter-out mod_osproxy/status/status.c, \
-	$(wildcard mod_osproxy/status/*.c))
-FUZZ_HEADERS := $(wildcard mod_osproxy/parse/*.h test/fuzz/*.h)
+# All pure code, compiled once for each of the two: what a target does not need is not linked.
+FUZZ_SOURCES := mod_osproxy/rule.c mod_osproxy/watch/model.c $(wildcard mod_osproxy/parse/*.c) \
+	$(filter-out $(addprefix mod_osproxy/audit/,audit.c collect.c certificate.c settle.c), \
+	$(wildcard mod_osproxy/audit/*.c)) \
+	$(filter-out mod_osproxy/status/status.c,$(wildcard mod_osproxy/status/*.c))
 
 include build/libraries.mk
 FUZZ_CFLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -g -O1 -Wall -Wextra -Wshadow -Wconversion \
@@ -35,20 +34,30 @@ $(FUZZ_TARGETS:%=fuzz-%): fuzz-%: $(FUZZ_OUT)/fuzz_%
 	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 		-artifact_prefix=$(FUZZ_OUT)/$*- $(FUZZ_OUT)/found_$* test/fuzz/corpus/$*
 
-$(FUZZ_OUT)/replay_audit $(FUZZ_OUT)/fuzz_audit: $(FUZZ_AUDIT) $(wildcard mod_osproxy/audit/*.h) \
-	test/unit/config.h
+FUZZ_COMPILER_replay = $(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=$(FUZZ_SANITIZE) -fno-sanitize-recover=all
+FUZZ_COMPILER_fuzz = $(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZE) \
+	-fno-sanitize-recover=all
+FUZZ_MAIN_replay := test/fuzz/standalone.c
+FUZZ_MAIN_fuzz :=
 
-$(FUZZ_OUT)/replay_page $(FUZZ_OUT)/fuzz_page: $(FUZZ_AUDIT) $(FUZZ_PAGE) \
-	$(wildcard mod_osproxy/*/*.h) test/unit/config.h test/unit/view.h
+# $(1): replay or fuzz
+define FUZZ_VARIANT
+$(FUZZ_OUT)/$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	@echo "  CC    $$@"
+	$(Q)$$(subst fuzzer$$(comma),fuzzer-no-link$$(comma),$$(FUZZ_COMPILER_$(1))) -MMD -MP -c -o $$@ $$<
 
-$(FUZZ_OUT)/replay_%: test/fuzz/fuzz_%.c test/fuzz/standalone.c $(FUZZ_PARSE) $(FUZZ_HEADERS)
-	@mkdir -p $(@D)
-	@echo "  CC    $@"
-	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=$(FUZZ_SANITIZE) -fno-sanitize-recover=all -o $@ \
-		$(filter %.c,$^) $(LIBRARIES)
+$(FUZZ_OUT)/$(1)/pure.a: $(FUZZ_SOURCES:%.c=$(FUZZ_OUT)/$(1)/%.o)
+	@rm -f $$@
+	$(Q)ar rcs $$@ $$^
 
-$(FUZZ_OUT)/fuzz_%: test/fuzz/fuzz_%.c $(FUZZ_PARSE) $(FUZZ_HEADERS)
-	@mkdir -p $(@D)
-	@echo "  CC    $@"
-	$(Q)$(FUZZ_CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZE) -fno-sanitize-recover=all -o $@ \
-		$(filter %.c,$^) $(LIBRARIES)
+$(FUZZ_TARGETS:%=$(FUZZ_OUT)/$(1)_%): $(FUZZ_OUT)/$(1)_%: test/fuzz/fuzz_%.c $$(FUZZ_MAIN_$(1)) \
+		$(FUZZ_OUT)/$(1)/pure.a test/fuzz/fuzz.h test/unit/config.h test/unit/view.h
+	@echo "  CC    $$@"
+	$(Q)$$(FUZZ_COMPILER_$(1)) -o $$@ $$(filter %.c %.a,$$^) $$(LIBRARIES)
+endef
+comma := ,
+$(foreach variant,replay fuzz,$(eval $(call FUZZ_VARIANT,$(variant))))
+
+.SECONDARY: $(foreach variant,replay fuzz,$(FUZZ_SOURCES:%.c=$(FUZZ_OUT)/$(variant)/%.o))
+-include $(wildcard $(FUZZ_OUT)/*/mod_osproxy/*.d $(FUZZ_OUT)/*/mod_osproxy/*/*.d)

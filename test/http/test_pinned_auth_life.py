@@ -355,6 +355,7 @@ def test_the_limit_of_a_child_counts_every_back_end_of_a_client(own_front, scrip
         signed_in(client, "user01", "/a/WinAuth/")
         answer = ask(client, "/b/WinAuth/", hello())
         assert (answer.status, LIMIT_TEXT in answer.text) == (503, True)
+    assert settled(lambda: pins(front)["open"] == 0)
     with Connection(front.address) as client:
         signed_in(client, "user01", "/b/WinAuth/")
 

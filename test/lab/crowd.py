@@ -216,10 +216,10 @@ async def measure(front, back_end, pids, size, *, scheme="ntlm", parallel=20, ro
     crowd.leave()
     # What ordinary requests left in the shared pool stays; these used it.
     seconds = await gone(back_end.stats, target=pooled if scheme else open_there)
-    await asyncio.sleep(0.5)
-    after = usage(pids())
+    after = await rested(pids)
     return {"size": size, "scheme": scheme, "failed_logins": crowd.failed, "right": right,
             "wrong": wrong, "failed": failed, "back_end_connections": open_there,
+            "bytes_during": during.memory,
             "bytes_each": (during - before).memory / max(1, size),
             "descriptors_each": (during - before).descriptors / max(1, size),
             "left_bytes": (after - before).memory,

@@ -18,7 +18,7 @@ from .process import Process
 MPM_CONF = {
     "event": "",
     "worker": "",
-    "prefork": "StartServers 40\nServerLimit 200\nMaxRequestWorkers 200\nMinSpareServers 8\n"
+    "prefork": "StartServers 16\nServerLimit 200\nMaxRequestWorkers 200\nMinSpareServers 8\n"
                "MaxSpareServers 100\n",
 }
 ENGINE = "OSProxyEngine On\n"
