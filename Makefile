@@ -98,7 +98,7 @@ setup: ## install the packages that all of this needs
 # ---- test ---------------------------------------------------------------------------------------
 
 # In this order; each is a target of its own.
-STAGES := all clang check unit fuzz-replay farm install-test audit-test http asan
+STAGES := all clang check unit fuzz-replay farm install-test audit-test recipes http asan
 
 test: ## everything that gates: a line per stage, a sum at the end
 	@build/setup.sh build test
@@ -141,6 +141,9 @@ lab-valgrind: $(MODULE) ## sign-ins through the module under valgrind (some minu
 audit-test: $(MODULE) ## the audit over its corpus, its fixes, mutated files
 	@$(PYTHON) -m pytest -q -n $(JOBS) test/audit $(ARGS)
 
+recipes: $(MODULE) ## every recipe of conf.d/recipes with real traffic
+	@$(PYTHON) -m pytest -q -n $(JOBS) --dist=loadfile test/recipes $(ARGS)
+
 install-test: $(MODULE) ## install and uninstall, Debian's layout and RHEL's
 	@test/install/test_install.sh $(MODULE)
 
@@ -172,4 +175,4 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all run audit check-live install uninstall setup test clang check unit fuzz-replay fuzz farm http asan \
-	audit-test lab-valgrind install-test lint bench bench-gate compile_commands clean help FORCE
+	audit-test recipes lab-valgrind install-test lint bench bench-gate compile_commands clean help FORCE

@@ -6,6 +6,7 @@
 - rules: the registry <-> docs/rules and its index, mod_osproxy/rules, mod_osproxy/audit, tests; a rule
   that acts on requests has a file and a test of its own, every rule has cases in test/audit/corpus
 - every page has its sections, every table its cells, every relative link a target
+- every recipe of conf.d/recipes has its head, its line in conf.d/README.md and its test
 - directives, messages and make targets that a text mentions exist
 
 A missing input is an error, never a skip. `check_docs.py --write` writes the index of the rules, which
@@ -340,9 +341,22 @@ def make_targets():
             for target in line.split()}
 
 
+def check_recipes(report):
+    """Every recipe stands in conf.d/README.md, says its scenario and its modules, and has a test."""
+    index = read(ROOT / "conf.d/README.md")
+    for path in files(ROOT, "conf.d/recipes/*.conf"):
+        head = read(path)
+        report.check(f"(recipes/{path.name})" in index, path, 1, "is not in conf.d/README.md")
+        report.check(head.startswith(f"# {path.name}: "), path, 1, f"must begin '# {path.name}: …'")
+        for word in ("Scenario", "Modules"):
+            report.check(f"\n# {word}: " in head, path, 1, f"has no line '# {word}: …'")
+        test = f"test_{path.stem.replace('-', '_')}.py"
+        report.check((ROOT / "test/recipes" / test).is_file(), path, 1, f"has no test/recipes/{test}")
+
+
 def texts():
     """Every markdown file of the project, and the shipped configuration."""
-    for pattern in ("**/*.md", "conf.d/*.conf"):
+    for pattern in ("**/*.md", "conf.d/**/*.conf"):
         for path in files(ROOT, pattern):
             parts = path.relative_to(ROOT).parts
             if not parts[0].startswith(".") and parts[:2] != ("build", "out"):
@@ -364,6 +378,8 @@ def main():
     report.begin("rules")
     check_rules(report, rows)
     written = [(path, read(path)) for path in texts()]
+    report.begin("recipes")
+    check_recipes(report)
     report.begin("mentions")
     for name in ("run", "test"):
         report.check(f"make {name}" in read(ROOT / "README.md"), ROOT / "README.md", 1,

@@ -140,8 +140,8 @@ def test_what_is_forwarded_is_what_the_client_wrote(front, recorder):
 @pytest.mark.parametrize("form", ["ntlm", "lower_case", "behind_basic"])
 def test_plain_httpd_shares_those_connections(own_front, recorder, form, mpm):
     """The same harness can fail."""
-    small = "StartServers 2\nMinSpareServers 1\nServerLimit 2\nMaxRequestWorkers 2\n" \
-        if mpm == "prefork" else "StartServers 1\nServerLimit 1\nThreadsPerChild 4\n" \
+    small = "StartServers 2\nMinSpareServers 1\nMaxSpareServers 2\nServerLimit 6\n" \
+        "MaxRequestWorkers 6\n" if mpm == "prefork" else "StartServers 1\nServerLimit 1\nThreadsPerChild 4\n" \
         "MaxRequestWorkers 4\nMinSpareThreads 1\n"
     front = own_front(f"ProxyPass / {recorder.url}/\n", module=False, head="", mpm_conf=small)
     for _ in range(5):

@@ -4,46 +4,19 @@ import contextlib
 import gzip
 import re
 import subprocess
-import sys
 import time
 import zlib
 from pathlib import Path
 
 import pytest
 
-from lab.process import Process
 from osptest import Answer, Backend, Httpd, both
 from osptest.client import NAME, ask
-from osptest.place import addresses
+from osptest.farm import Farm
 
 TOP = Path(__file__).resolve().parents[2]
-FARM = TOP / "test/farm/farm.py"
 NAMED = 30          # seconds in which a fault must be named
 NEWS = r"OSP110[1-6]|AH00957|AH00959|AH01114"      # what is found; app servers come and go here
-
-
-class Farm:
-    """App servers with these versions; urls in their order."""
-
-    def __init__(self, directory, *versions):
-        self.directory = directory
-        self.hosts = [addresses.next() for _ in versions]
-        self.urls = [f"http://{host}" for host in self.hosts]
-        self.processes = [self.start(number, version) for number, version in enumerate(versions)]
-
-    def start(self, number, version):
-        host = self.hosts[number]
-        return Process(f"APP{number}", [sys.executable, FARM, "--listen", f"{host}:80", "--name",
-                                        f"APP{number}", "--version", version],
-                       log=self.directory / f"app{number}.log", ready=[(host, 80)])
-
-    def publish(self, number, version):
-        self.processes[number].stop()
-        self.processes[number] = self.start(number, version)
-
-    def stop(self):
-        for process in self.processes:
-            process.stop()
 
 
 @pytest.fixture

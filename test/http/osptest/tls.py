@@ -18,7 +18,7 @@ class Authority:
         self.cert = self.path / "ca.crt"
         self._key("ca.key")
         self._openssl("req", "-x509", "-new", "-key", "ca.key", "-subj", "/CN=osproxy test CA",
-                      "-days", "30", "-out", "ca.crt",
+                      "-days", "90", "-out", "ca.crt",
                       "-addext", "basicConstraints=critical,CA:TRUE",
                       "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
@@ -40,7 +40,7 @@ class Authority:
         ext.write_text("basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName="
                        + ",".join(f"DNS:{name}" for name in names) + "\n")
         self._openssl("x509", "-req", "-in", f"{stem}.csr", "-CA", "ca.crt", "-CAkey", "ca.key",
-                      "-CAcreateserial", "-days", "30", "-extfile", ext.name, "-out", crt.name)
+                      "-CAcreateserial", "-days", "90", "-extfile", ext.name, "-out", crt.name)
         return crt, key
 
 

@@ -1,0 +1,71 @@
+"""Fixtures of the recipes' tests."""
+import contextlib
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "http"), str(HERE.parent)]
+from osptest import httpd as httpd_code, tls  # noqa: E402
+from osptest.farm import Farm  # noqa: E402
+from osptest.place import module_path  # noqa: E402
+from recipe import RecipeHttpd, text_of  # noqa: E402
+
+
+def pytest_configure(config):
+    if os.getuid() != 0:
+        raise pytest.UsageError("these tests start httpd on ports 80 and 443: run them as root")
+    if not module_path().exists():
+        raise pytest.UsageError(f"{module_path()} is missing: run make first")
+
+
+@pytest.fixture(scope="module")
+def apps(tmp_path_factory):
+    """apps("1", "1"): a farm of two app servers of that version."""
+    with contextlib.ExitStack() as stack:
+        def run(*versions, **options):
+            farm = Farm(tmp_path_factory.mktemp("farm"), *versions, **options)
+            stack.callback(farm.stop)
+            return farm
+        yield run
+
+
+@pytest.fixture(scope="module")
+def serve(apps):
+    """serve("recipe", OSP_…=value, …): an httpd with one recipe, its certificate filled in; it ends
+    before the app servers do. several={recipe: values} instead of a name takes more than one."""
+    with contextlib.ExitStack() as stack:
+        def run(name=None, *, several=None, configtest=True, **options):
+            values = {word: options.pop(word) for word in list(options) if word.startswith("OSP_")}
+            several = several or {name: values}
+            for recipe, given in several.items():
+                certificate(recipe, given)
+            httpd = RecipeHttpd(several, **options)
+            if configtest:
+                code, output = httpd.configtest()
+                found = re.search(r"(\d+) errors?, (\d+) warnings?", output)
+                assert code == 0 and found and found.groups() == ("0", "0"), output
+            stack.enter_context(httpd)
+            return httpd
+        yield run
+
+
+def certificate(recipe, values):
+    """Fills in OSP_CERTIFICATE and OSP_KEY where the recipe has them."""
+    if "Define OSP_CERTIFICATE" in text_of(recipe) and "OSP_CERTIFICATE" not in values:
+        cert, key = tls.certificate_for("apps.example.com")
+        chain = cert.with_suffix(".chain.crt")
+        chain.write_text(cert.read_text() + tls.authority().cert.read_text())
+        values |= {"OSP_CERTIFICATE": str(chain), "OSP_KEY": str(key)}
+
+
+@pytest.fixture(autouse=True)
+def _error_log():
+    """The error log of every running server is part of the test."""
+    yield
+    problems = [found for server in list(httpd_code.running) if (found := server.log.check())]
+    if problems:
+        pytest.fail("\n".join(problems), pytrace=False)

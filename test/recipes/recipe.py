@@ -1,0 +1,125 @@
+"""A recipe of conf.d/recipes on a real httpd, set up as a reader would: the modules that its head names
+are loaded, its Define lines are edited, conf.d/osproxy.conf is included, `configtest` must find nothing.
+"""
+import json
+import re
+from pathlib import Path
+
+from osptest import Httpd, ask
+from osptest.place import TOP, module_path, server_user, shared_module
+
+RECIPES = TOP / "conf.d/recipes"
+DEPENDS = Path("/etc/apache2/mods-available")
+# What is there before `a2enmod`: Debian's httpd as it is installed.
+INSTALLED = """access_compat alias auth_basic authn_core authn_file authz_core authz_host authz_user
+    autoindex deflate dir env filter mime negotiation reqtimeout setenvif status unixd log_config logio
+    watchdog version""".split()
+# Wide enough for the audit; few children at first.
+MPM_CONF = {
+    "event": "StartServers 2\nServerLimit 16\nThreadsPerChild 64\nMaxRequestWorkers 1024\n"
+             "MaxSpareThreads 1024\n",
+    "prefork": "StartServers 8\nServerLimit 1024\nMaxRequestWorkers 1024\n",
+}
+MPM_CONF["worker"] = MPM_CONF["event"]
+MODULES = re.compile(r"^# Modules: (.+)$", re.M)
+DEFINE = re.compile(r"^Define (OSP_\w+) +(\S+)$", re.M)
+ALWAYS = ("consoles",)     # goes with every other recipe, and stands first
+
+
+def echo(httpd, client="https", path="/Echo/", **request):
+    """What reached the app server of a request: a list of values by the lower-case name of a field."""
+    answer = ask(httpd.address, client, path, **request)
+    assert answer.status == 200, answer.raw
+    fields = {}
+    for name, value in json.loads(answer.body)["headers"]:
+        fields.setdefault(name.lower(), []).append(value)
+    return fields
+
+
+def text_of(name):
+    return (RECIPES / f"{name}.conf").read_text()
+
+
+def wanted_modules(names):
+    """The modules that these recipes name, and what they depend on, in the order of `a2enmod`."""
+    found = []
+
+    def add(name):
+        load = DEPENDS / f"{name}.load"
+        if load.exists():
+            for line in re.findall(r"^# Depends: (.+)$", load.read_text(), re.M):
+                for needed in line.split():
+                    add(needed)
+        if name not in found:
+            found.append(name)
+
+    for name in names:
+        line = MODULES.search(text_of(name))
+        assert line, f"{name}.conf: a line '# Modules: …' must name the modules for a2enmod"
+        for module in line[1].split() if line[1] != "(none)" else ():
+            add(module)
+    return found
+
+
+def edited(name, values):
+    """The recipe with these Define lines changed. Each must be there, and no other is needed."""
+    text = text_of(name)
+    unknown = set(values) - set(dict(DEFINE.findall(text)))
+    assert not unknown, f"{name}.conf has no Define {unknown}"
+    return DEFINE.sub(lambda line: f"Define {line[1]} {values.get(line[1], line[2])}", text)
+
+
+class RecipeHttpd(Httpd):
+    """An httpd with these recipes. values: {recipe: {name of a Define line: value}}; before, after:
+    configuration that stands around them (what the recipe leaves to the site's own files)."""
+
+    def __init__(self, values, *, mpm="event", before="", after="", watch="Off", **options):
+        super().__init__(mpm, watch=watch, **options)
+        self.values = {**{name: {} for name in ALWAYS}, **values}
+        self.before = before
+        self.after = after
+
+    def load_modules(self):
+        names = [f"mpm_{self.mpm}", *INSTALLED, *wanted_modules(self.values), *self.modules]
+        text = ""
+        for name in dict.fromkeys(names):
+            path = shared_module(name)
+            if path:
+                text += f"LoadModule {name}_module {path}\n"
+        return text + (f"LoadModule osproxy_module {module_path()}\n" if self.module else "")
+
+    def full_conf(self, conf):
+        user, group = server_user()
+        shipped = f"Include {TOP}/conf.d/osproxy.conf\nOSProxyWatch {self.watch}\n" if self.module else ""
+        for name, values in self.values.items():
+            (self.dir / f"{name}.conf").write_text(edited(name, values))
+        recipes = "".join(f"Include {self.dir}/{name}.conf\n" for name in self.values)
+        return f"""ServerRoot {self.dir}
+DefaultRuntimeDir {self.dir}
+PidFile {self.dir}/httpd.pid
+{self.load_modules()}
+ServerName front.example.com
+User {user}
+Group {group}
+{MPM_CONF[self.mpm]}{self.mpm_conf}
+Listen {self.address}:80
+<IfModule ssl_module>
+Listen {self.address}:443
+SSLSessionCache shmcb:{self.dir}/tls-sessions(512000)
+</IfModule>
+Listen {self.control}:80
+ErrorLog {self.error_log}
+LogLevel notice ssl:warn osproxy:debug
+CustomLog {self.dir}/access.log "%h %v:%p \\"%r\\" %>s"
+DocumentRoot {self.dir}/htdocs
+ProxyTimeout 120
+KeepAliveTimeout 30
+TypesConfig /etc/mime.types
+{shipped}{self.before}{recipes}{self.after}{conf}
+<VirtualHost {self.control}:80>
+ServerName control.example.com
+<Location /osproxy-status>
+SetHandler osproxy-status
+</Location>
+</VirtualHost>
+"""
