@@ -54,23 +54,38 @@ static void read_proxy_protocol(void *baton, const server_rec *s, int in_section
     }
 }
 
-/* Networks whose connections begin without that line. The watcher comes from the address that it
- * connects to, as everything local does. */
+/* Where a connection to an address comes from: the system says, without sending anything. */
+static apr_sockaddr_t *source_of(const char *connect, apr_pool_t *p)
+{
+    apr_sockaddr_t *there, *here = NULL;
+    apr_socket_t *socket;
+    apr_port_t port;
+    char *host = NULL, *scope = NULL;
+
+    if (apr_parse_addr_port(&host, &scope, &port, connect, p) != APR_SUCCESS || !host
+        || apr_sockaddr_info_get(&there, host, APR_UNSPEC, port, 0, p) != APR_SUCCESS
+        || apr_socket_create(&socket, there->family, SOCK_DGRAM, 0, p) != APR_SUCCESS) {
+        return NULL;
+    }
+    if (apr_socket_connect(socket, there) != APR_SUCCESS
+        || apr_socket_addr_get(&here, APR_LOCAL, socket) != APR_SUCCESS) {
+        here = NULL;
+    }
+    apr_socket_close(socket);
+    return here;
+}
+
+/* Networks whose connections begin without that line. */
 static void read_exceptions(void *baton, const server_rec *s, int in_section, const char *args)
 {
     search *in = baton;
+    apr_sockaddr_t *here = source_of(in->connect, in->p);
     apr_ipsubnet_t *network;
-    apr_sockaddr_t *here;
-    apr_port_t port;
-    char *host = NULL, *scope = NULL, *word;
+    char *word;
 
     (void)s;
     (void)in_section;
-    if (apr_parse_addr_port(&host, &scope, &port, in->connect, in->p) != APR_SUCCESS || !host
-        || apr_sockaddr_info_get(&here, host, APR_UNSPEC, port, 0, in->p) != APR_SUCCESS) {
-        return;
-    }
-    while (*(word = ap_getword_conf(in->p, &args)) != '\0') {
+    while (here && *(word = ap_getword_conf(in->p, &args)) != '\0') {
         char *mask = strchr(word, '/');
 
         if (mask) {
