@@ -253,8 +253,8 @@ static int handler(request_rec *r)
     if (r->method_number != M_GET && !(r->method_number == M_POST && is_check(r))) {
         return HTTP_METHOD_NOT_ALLOWED;
     }
-    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(r->err_headers_out, "Cache-Control", "no-store"); /* of errors as well */
+    apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
     if (is_check(r)) {
         if (is_forged(r)) {
             return HTTP_FORBIDDEN;

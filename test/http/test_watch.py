@@ -275,23 +275,3 @@ def test_a_wrong_rate_is_named(start, value):
         assert code != 0 and f"'{value}'" in output and "60000" in output
     finally:
         httpd.cleanup()
-
-
-@pytest.mark.parametrize("mpm", ["event", "prefork"])
-def test_reloads_keep_what_is_known(watch, apps, mpm):
-    """Also under load, fifty times; one watcher at a time, and nobody crashes."""
-    farm = apps("1")
-    httpd = watch(f"ProxyPass / {farm.urls[0]}/\n", mpm=mpm)
-    httpd.end_requests_first()
-    visit(httpd, "/MyApp/")
-    assert until(lambda: modules(httpd).get("MyApp", {}).get("token"))
-    probes = model(httpd)["probes"]
-    for _ in range(50 if mpm == "event" else 4):
-        visit(httpd, "/Portal/Home.aspx")
-        httpd.reload()
-        visit(httpd, "/MyApp/")
-    assert modules(httpd)["MyApp"]["token"] and model(httpd)["probes"] >= probes
-    ask_now(httpd)
-    asked = model(httpd)["asked"]
-    assert until(lambda: model(httpd)["answered"] >= asked), "the watcher goes on"
-    assert troubles(httpd) == []

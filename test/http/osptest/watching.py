@@ -102,7 +102,7 @@ class Client(Thread):
         super().__init__(daemon=True)
         self.httpd, self.kind, self.stop, self.pause = httpd, kind, stop, pause
         self.asks = cycle(asks)
-        self.answered, self.failures = 0, []
+        self.answered, self.failures, self.fresh = 0, [], True
         self.start()
 
     def connect(self):
@@ -115,15 +115,18 @@ class Client(Thread):
             try:
                 self.some_requests()
             except (Closed, OSError, StreamReset) as problem:
-                if problem.args[0] not in (b"", ErrorCodes.HTTP_1_1_REQUIRED):  # idle; to sign in
+                # A connection may end while it is idle; HTTP/1.1 is needed to sign in.
+                if problem.args[0] not in (b"", ErrorCodes.HTTP_1_1_REQUIRED) and self.fresh:
                     self.failures.append(repr(problem))
 
     def some_requests(self):
+        self.fresh = True
         with self.connect() as connection:
             for _ in range(8):
                 target, fields = next(self.asks)
                 answer = connection.request(target, **fields)
                 self.answered += 1
+                self.fresh = False
                 if answer.status >= 500:
                     self.failures.append(f"{target}: {answer.status}")
                 if self.stop.wait(self.pause) or "close" in (answer.get("Connection") or "").lower():
