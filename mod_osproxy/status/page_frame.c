@@ -48,8 +48,13 @@
     "button{font:inherit;padding:.3rem .9rem;margin-right:.5rem;border:1px solid var(--info);"     \
     "border-radius:.4rem;background:var(--soft);color:var(--info);cursor:pointer}"                 \
     "button:focus-visible{outline:2px solid var(--info);outline-offset:2px}"                       \
+    "td>span{white-space:nowrap}"                                                                  \
     "@media(max-width:30rem){body{padding:.25rem .5rem 1rem}th,td{padding:.25rem .15rem;"          \
-    "font-size:.85rem}}"                                                                           \
+    "font-size:.85rem}.wide,.wide caption,.wide tbody,.wide tr,.wide th,.wide td{display:block}"   \
+    ".wide thead{display:none}.wide td,.wide tbody th{border:0;padding:.1rem 0}"                   \
+    ".wide tr{border-bottom:1px solid var(--line);padding:.35rem 0}.wide td>span{white-space:"     \
+    "normal}.wide th{font-size:1rem}.wide td[data-is]:before{content:attr(data-is) ' ';"           \
+    "color:var(--off)}.wide td details{display:inline-block;vertical-align:baseline}}"             \
     "@media(prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}"
 
 #define SCRIPT                                                                                     \
@@ -68,7 +73,7 @@
     "setInterval(f,30000);addEventListener('DOMContentLoaded',soon)"
 
 const char osp_page_policy[] =
-    "default-src 'none'; style-src 'sha256-YZr5TuX4Ol+a6n9hCjJbY41I+TfJnZzbcWLkffhNWqQ='; "
+    "default-src 'none'; style-src 'sha256-aZMqyBcf022AffoIE8Ks3uD8EMOE3kMccjxJLTVe1/0='; "
     "script-src 'sha256-ZEkqJ02eVyK2xDwV9pfVf3L8OQ/lkZqfoLJkNp4pSfo='; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 

@@ -74,7 +74,7 @@ static void label_model(labels *all, const osp_view *view)
     for (i = 0; i < OSP_MODEL_MODULES; i++) {
         osp_out out = {.memory = view->memory};
 
-        if (osp_view_module(model, i)) {
+        if (osp_view_named_module(model, i)) {
             label_site(&out, &model->sites[model->modules[i].site]);
             put_label(&out, "module", model->modules[i].name);
             all->modules[i] = once(&seen, &out);

@@ -165,7 +165,7 @@ static void put_app(osp_sink *sink, const osp_view *view, const osp_index *index
                   app->up == 1   ? "answers"
                   : app->up == 2 ? "does not answer"
                                  : "not asked yet");
-    if (app->status) {
+    if (app->status && app->up != 1) {
         osp_out_format(&sink->out, " <small>%d</small>", app->status);
     }
     if (app->since > 0) {
@@ -177,7 +177,7 @@ static void put_app(osp_sink *sink, const osp_view *view, const osp_index *index
         osp_put(sink, "<br>");
         osp_page_off(sink, view, app->site, OSP_RULE_REFERENCED_CONTENT);
     }
-    osp_put(sink, "</td><td>");
+    osp_put(sink, "</td><td data-is=\"versions\">");
     put_versions(sink, view, index, at);
     osp_put(sink, "</td></tr>\n");
     osp_sink_pass(sink);
@@ -191,7 +191,7 @@ static void put_apps(osp_sink *sink, const osp_view *view, const osp_index *inde
     for (i = 0; i < OSP_MODEL_APPS; i++) {
         if (osp_view_app(view->model, i)) {
             if (!any++) {
-                osp_put(sink, "<table><thead><tr><th scope=\"col\">app server</th>"
+                osp_put(sink, "<table class=\"wide\"><thead><tr><th scope=\"col\">app server</th>"
                               "<th scope=\"col\">health</th><th scope=\"col\">versions</th></tr>"
                               "</thead><tbody>\n");
             }
@@ -213,7 +213,7 @@ static void put_availability(osp_sink *sink, const osp_view *view, const osp_wat
                   : missed                      ? "bad"
                                                 : "off",
                   osp_module_state_name(state));
-    if (module->front_status) {
+    if (module->front_status && state > OSP_MODULE_AVAILABLE) {
         osp_out_format(&sink->out, " <small>%d</small>", module->front_status);
     }
     if (state == OSP_MODULE_UNASKABLE && osp_view_hindrance(module->hindrance)) {
@@ -221,7 +221,8 @@ static void put_availability(osp_sink *sink, const osp_view *view, const osp_wat
         osp_put(sink, osp_view_hindrance(module->hindrance));
         osp_put(sink, "</small>");
     }
-    else if (state > OSP_MODULE_AVAILABLE && !missed) {
+    else if (state > OSP_MODULE_AVAILABLE && !missed
+             && osp_view_why_off(view, module->site, OSP_RULE_REFERENCED_CONTENT)) {
         osp_put(sink, "<br>");
         osp_page_off(sink, view, module->site, OSP_RULE_REFERENCED_CONTENT);
     }
@@ -261,10 +262,11 @@ static void put_module(osp_sink *sink, const osp_view *view, const osp_index *in
     }
     osp_put(sink, "</small></th><td>");
     put_availability(sink, view, module);
-    osp_put(sink, "</td><td>");
+    osp_put(sink, "</td><td data-is=\"referred to by\">");
     if (references) {
-        osp_out_format(&sink->out, "<details id=\"module-%d\"><summary>%d</summary>", at,
-                       references);
+        osp_out_format(&sink->out, "<details id=\"module-%d\"><summary>", at);
+        osp_page_number(sink, references, "module", "modules");
+        osp_put(sink, "</summary>");
         put_referrers(sink, view, index, at);
         osp_put(sink, "</details>");
     }
@@ -280,12 +282,12 @@ static void put_module_table(osp_sink *sink, const osp_view *view, const osp_ind
 {
     int i;
 
-    osp_put(sink, "<table><caption>");
+    osp_put(sink, "<table class=\"wide\"><caption>");
     osp_put(sink, caption);
     osp_put(sink, "</caption><thead><tr><th scope=\"col\">module</th><th scope=\"col\">from outside"
                   "</th><th scope=\"col\">referred to by</th></tr></thead><tbody>\n");
     for (i = 0; i < index->module_count; i++) {
-        const osp_watched *module = osp_view_module(view->model, i);
+        const osp_watched *module = osp_view_named_module(view->model, i);
 
         if (module && osp_view_is_missed(view->model, module) == wrong) {
             put_module(sink, view, index, i);
@@ -299,29 +301,33 @@ static void put_modules(osp_sink *sink, const osp_view *view, const osp_index *i
     int i, wrong = 0, right = 0;
 
     for (i = 0; i < index->module_count; i++) {
-        const osp_watched *module = osp_view_module(view->model, i);
+        const osp_watched *module = osp_view_named_module(view->model, i);
 
         wrong += module && osp_view_is_missed(view->model, module);
         right += module && !osp_view_is_missed(view->model, module);
     }
     osp_put(sink, "<h3 id=\"modules\">Modules</h3>\n<p>");
-    osp_page_number(sink, wrong + right, "module is known, ", "modules are known, ");
-    osp_out_format(&sink->out, "%d of them not available.</p>\n", wrong);
+    osp_page_number(sink, wrong + right, "module is known", "modules are known");
+    if (wrong) {
+        osp_out_format(&sink->out, ", %d of them not available", wrong);
+    }
+    osp_put(sink, ".</p>\n");
     if (wrong) {
         osp_out_format(&sink->out, "<details id=\"modules-wrong\"%s><summary>",
                        wrong <= FEW ? " open" : "");
         osp_page_number(sink, wrong, "module that is not available",
                         "modules that are not available");
         osp_put(sink, "</summary>\n");
-        put_module_table(sink, view, index, true, "Not available from outside");
+        put_module_table(sink, view, index, true, "Not available from outside, and who refers to them");
         osp_put(sink, "</details>\n");
     }
     if (right) {
         osp_out_format(&sink->out, "<details id=\"modules-right\"%s><summary>",
                        right <= FEW ? " open" : "");
-        osp_page_number(sink, right, "other module", "other modules");
+        osp_page_number(sink, right, wrong ? "other module" : "module",
+                        wrong ? "other modules" : "modules");
         osp_put(sink, "</summary>\n");
-        put_module_table(sink, view, index, false, "Available, or nobody knows, or off");
+        put_module_table(sink, view, index, false, "Where the front door hands them on, and who refers to them");
         osp_put(sink, "</details>\n");
     }
 }
@@ -357,7 +363,7 @@ static void put_fault(osp_sink *sink, const osp_view *view, const osp_fault *fau
     osp_sink_pass(sink);
 }
 
-static void put_integrity(osp_sink *sink, const osp_view *view)
+static void put_integrity(osp_sink *sink, const osp_view *view, const osp_index *index)
 {
     uint64_t resources = 0, verified = 0;
     int i, any = 0;
@@ -370,13 +376,14 @@ static void put_integrity(osp_sink *sink, const osp_view *view)
     }
     osp_out_format(&sink->out,
                    "<h3 id=\"integrity\">Integrity</h3>\n<p>%" PRIu64 " of %" PRIu64
-                   " resources were compared with their hashes and found right.</p>\n",
+                   " resources were found to be what their hashes say",
                    verified, resources);
+    osp_put(sink, index->kinds[OSP_TROUBLE_RESOURCE] ? ".</p>\n" : "; none was found to differ.</p>\n");
     for (i = 0; i < OSP_MODEL_FAULTS; i++) {
         if (osp_view_fault(view->model, i)) {
             if (!any++) {
                 osp_put(sink,
-                        "<table><caption>Resources that are not what their hashes say</caption>"
+                        "<table class=\"wide\"><caption>Resources that are not what their hashes say</caption>"
                         "<thead><tr><th scope=\"col\">resource</th><th scope=\"col\">where</th>"
                         "<th scope=\"col\">cause</th></tr></thead><tbody>\n");
             }
@@ -440,5 +447,5 @@ void osp_page_watch(osp_sink *sink, const osp_view *view, const osp_index *index
     put_hour(sink, view);
     put_apps(sink, view, index);
     put_modules(sink, view, index);
-    put_integrity(sink, view);
+    put_integrity(sink, view, index);
 }

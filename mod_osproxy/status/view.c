@@ -42,6 +42,13 @@ const osp_watched *osp_view_module(const osp_model *model, int at)
                : NULL;
 }
 
+const osp_watched *osp_view_named_module(const osp_model *model, int at)
+{
+    const osp_watched *module = osp_view_module(model, at);
+
+    return module && (!module->guessed || module->exists == 1) ? module : NULL;
+}
+
 const osp_app *osp_view_app(const osp_model *model, int at)
 {
     return model && at >= 0 && at < OSP_MODEL_APPS && model->apps[at].url[0]
@@ -76,6 +83,7 @@ bool osp_view_is_missed(const osp_model *model, const osp_watched *module)
     enum osp_module_state state = osp_view_state(module);
 
     return state > OSP_MODULE_AVAILABLE && state != OSP_MODULE_UNASKABLE
+           && (module->exists == 1 || module->declared)
            && !osp_model_is_off(model, module->site, OSP_RULE_REFERENCED_CONTENT);
 }
 

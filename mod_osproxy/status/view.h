@@ -89,7 +89,10 @@ const char *osp_view_cause(const osp_fault *fault);
 /* Why it cannot be asked; NULL: it can be. */
 const char *osp_view_hindrance(uint8_t hindrance);
 
-/* Whether a module counts as not available: so it is, and its rule is not off. */
+/* A module, not only a name: anybody can send requests that fail, and name what there is not. */
+const osp_watched *osp_view_named_module(const osp_model *model, int at);
+
+/* Whether a module counts as not available: so it is, somebody misses it, and its rule is not off. */
 bool osp_view_is_missed(const osp_model *model, const osp_watched *module);
 
 /* Why a rule is off for a site of the model, "" when nobody says; NULL: it is not off. */

@@ -260,6 +260,11 @@ void osp_learn_reference(int from, int to, enum osp_reference_kind how, const ch
     if (how != OSP_BY_REFERER) {
         model->modules[to].guessed = 0;
     }
+    /* A library has nothing at its root: what is asked for is what others need of it. */
+    if (how != OSP_BY_REFERER && model->modules[to].exists == 2 && strlen(path) < OSP_MODEL_PATH
+        && strchr(path + 1, '/') && strchr(path + 1, '/')[1]) {
+        apr_cpystrn(model->modules[to].example, path, OSP_MODEL_PATH);
+    }
     at = find_reference(from, to);
     if (at) {
         at->seen = now;

@@ -203,7 +203,7 @@ static void tell_modules(teller *to)
                 report(to, OSP_TROUBLE_MISSING, true, trouble);
             }
             else if (pass == 1 && module->state == OSP_MODULE_UNANSWERED
-                     && (module->exists == 1 || module->declared)) {
+                     && (module->exists == 1 || (module->declared && module->front_status != 404))) {
                 report(to, OSP_TROUBLE_FAILING, true, trouble);
             }
         }

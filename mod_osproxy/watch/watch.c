@@ -10,6 +10,7 @@
 #include "apr_general.h"
 #include "apr_shm.h"
 #include "apr_strings.h"
+#include "ap_listen.h"
 #include "ap_mpm.h"
 #include "http_core.h"
 #include "mod_watchdog.h"
@@ -142,17 +143,41 @@ static int is_https(server_rec *main_server, const server_rec *s)
     return engine && strcasecmp(engine, "off") != 0;
 }
 
+/* A virtual host for any address is where httpd listens: on any address, or else the loopback one, or
+ * else the first. */
+static const char *listening(int port)
+{
+    const ap_listen_rec *listener;
+    char *ip = NULL, *best = NULL;
+
+    for (listener = ap_listeners; listener; listener = listener->next) {
+        if (!listener->bind_addr || listener->bind_addr->port != port
+            || apr_sockaddr_ip_get(&ip, listener->bind_addr) != APR_SUCCESS) {
+            continue;
+        }
+        if (strcmp(ip, "0.0.0.0") == 0 || strcmp(ip, "::") == 0) {
+            return "127.0.0.1";
+        }
+        if (!best || strcmp(ip, "127.0.0.1") == 0) {
+            best = ip;
+        }
+    }
+    return best ? best : "127.0.0.1";
+}
+
 static const char *connect_to(apr_pool_t *p, const server_rec *s, int port)
 {
     const server_addr_rec *a = s->addrs;
-    char *ip = NULL;
+    const char *ip;
+    char *own = NULL;
 
-    if (!a || !a->host_addr || apr_sockaddr_ip_get(&ip, a->host_addr) != APR_SUCCESS
-        || strcmp(ip, "0.0.0.0") == 0 || strcmp(ip, "255.255.255.255") == 0) {
-        ip = "127.0.0.1";
+    if (!a || !a->host_addr || apr_sockaddr_ip_get(&own, a->host_addr) != APR_SUCCESS
+        || strcmp(own, "0.0.0.0") == 0 || strcmp(own, "::") == 0
+        || strcmp(own, "255.255.255.255") == 0) {
+        ip = listening(port);
     }
-    else if (strcmp(ip, "::") == 0) {
-        ip = "::1";
+    else {
+        ip = own;
     }
     return apr_psprintf(p, strchr(ip, ':') ? "[%s]:%d" : "%s:%d", ip, port);
 }
