@@ -34,7 +34,7 @@ BODY = """ProxyErrorOverride On
 ProxyPass /RichWidgets/ !
 <Location /MyApp/scripts>
     SetOutputFilter SUBSTITUTE
-    Substitute s/function/function /
+    Substitute "s/function/function /"
     RequestHeader unset Accept-Encoding
 </Location>
 """
