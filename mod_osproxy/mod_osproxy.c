@@ -65,6 +65,7 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
     apr_status_t rv;
 
     (void)plog;
+    osp_module_begin();
     for (s = main_server; s; s = s->next) {
         osp_server_conf *conf = osp_server_conf_get(s);
 
