@@ -79,6 +79,12 @@ def intact(httpd, module, client="https", coding="gzip", **request):
     return len(urls)
 
 
+def addresses_in(text):
+    """Every address in a page, a style sheet or a script of the farm, as it is written."""
+    found = re.findall(r"""(?:src|href|action)=\\?["']([^"'\\#]+)|url\(["']?([^"')]+)|["'](/[\w./?-]+)""", text)
+    return {next(filter(None, groups)) for groups in found}
+
+
 def text_of(name):
     return (RECIPES / f"{name}.conf").read_text()
 
