@@ -29,6 +29,7 @@ MPM_CONF = {
 MPM_CONF["worker"] = MPM_CONF["event"]
 MODULES = re.compile(r"^# Modules: (.+)$", re.M)
 DEFINE = re.compile(r"^Define (OSP_\w+) +(\S+)$", re.M)
+ADDRESS = re.compile(r"""(?:src|href|action)=\\?["']([^"'\\#]+)|url\(["']?([^"')]+)|["'](/[\w./?-]+)""")
 ALWAYS = ("consoles",)     # goes with every other recipe, and stands first
 
 
@@ -81,8 +82,7 @@ def intact(httpd, module, client="https", coding="gzip", **request):
 
 def addresses_in(text):
     """Every address in a page, a style sheet or a script of the farm, as it is written."""
-    found = re.findall(r"""(?:src|href|action)=\\?["']([^"'\\#]+)|url\(["']?([^"')]+)|["'](/[\w./?-]+)""", text)
-    return {next(filter(None, groups)) for groups in found}
+    return {next(filter(None, groups)) for groups in ADDRESS.findall(text)}
 
 
 def text_of(name):

@@ -10,8 +10,8 @@ from recipe import addresses_in, cookies, fields_of
 
 PUBLIC = "https://apps.example.com"
 NAME = {"OSP_DOMAIN": "apps.example.com"}
-HIDDEN = ("/MyApp/", "/MyMobile/moduleservices/moduleinfo", "/ServiceCenter/", "/Users/", "/Echo/", "/PortalAdmin/",
-          "/lifetime/", "//MyApp/", "/Portal/../MyApp/", "/Portal/%2e%2e/MyApp/")
+HIDDEN = ("/MyApp/", "/MyMobile/moduleservices/moduleinfo", "/ServiceCenter/", "/Users/", "/Echo/",
+          "/PortalAdmin/", "/lifetime/", "//MyApp/", "/Portal/../MyApp/", "/Portal/%2e%2e/MyApp/")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def app_server():
 @pytest.fixture(scope="module")
 def recorded(serve, app_server):
     """The recipe in front of an app server that records what it is asked."""
-    return serve("header-manipulation", OSP_INTERNAL=app_server.address, **NAME)
+    return serve("header-manipulation", configtest=False, OSP_INTERNAL=app_server.address, **NAME)
 
 
 def test_the_app_server_gets_its_internal_name(recorded, app_server):
@@ -110,13 +110,14 @@ def test_post_backs_work(front):
     update = post(__AJAX="1").text
     inner = json.loads(update.removeprefix("OsJSONUpdate(").removesuffix(")"))["outers"]["Message"]["inner"]
     assert 'href="/Portal/Home.aspx"' in inner
-    assert post(__EVENTTARGET="Detail").get("Location") in ("/Portal/Detail.aspx", f"{PUBLIC}/Portal/Detail.aspx")
+    assert post(__EVENTTARGET="Detail").get("Location").removeprefix(PUBLIC) == "/Portal/Detail.aspx"
 
 
 def test_pages_come_plain_and_assets_as_the_app_server_packs_them(recorded, app_server):
     """A page that comes compressed cannot be changed; an asset need not be."""
     for path, expected in (("/Portal/Home.aspx", []), ("/Portal/", []), ("/portal.aspx", []),
-                           ("/Portal/_osjs.js?8_0_1_7", ["gzip"]), ("/RichWidgets/img/close.svg?1", ["gzip"])):
+                           ("/Portal/_osjs.js?8_0_1_7", ["gzip"]),
+                           ("/RichWidgets/img/close.svg?1", ["gzip"])):
         before = len(app_server.requests)
         ask(recorded.address, "https", path, headers=[("Accept-Encoding", "gzip")])
         for request in app_server.requests[before:]:

@@ -11,7 +11,8 @@ from osptest.place import server_directory
 TOKEN = "/.well-known/acme-challenge/kVSUPJG2Cdk"
 # As clients may write them: httpd's own Redirect would change most of these.
 PATHS = ("/", "/MyApp/", "/Portal/Home.aspx?Id=1&Name=%C3%A4", "/ImageRepository/img/logo.png?1", "/a%7Eb//c",
-         "/Portal/x%2Fy", "/a%3Fb", "/a%3Fb?c", "/MyApp/%25c", "/ServiceCenter/", "/x;v=1?a+b", "//evil.example/")
+         "/Portal/x%2Fy", "/a%3Fb", "/a%3Fb?c", "/MyApp/%25c", "/ServiceCenter/", "/x;v=1?a+b",
+         "//evil.example/")
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,8 @@ def test_links_and_redirects_of_traditional_pages_are_https(front):
     page = ask(front.address, "https", "/Portal/Home.aspx")
     assert b'href="https://apps.example.com/Portal/Detail.aspx?Id=1"' in page.body
     assert b"http://" not in page.body
-    assert ask(front.address, "https", "/Portal/").get("Location") == "https://apps.example.com/Portal/Home.aspx"
+    moved = ask(front.address, "https", "/Portal/")
+    assert moved.get("Location") == "https://apps.example.com/Portal/Home.aspx"
 
 
 def test_a_post_back_works(front):
