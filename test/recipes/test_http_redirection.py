@@ -53,6 +53,20 @@ def test_a_target_with_scheme_and_host_is_sent_to_our_domain(front):
     assert answer.get("Location") in ("https://apps.example.com?x", "https://apps.example.com/?x")
 
 
+@pytest.mark.parametrize("target", [".evil.example/", "@evil.example/", "x.evil.example://h/y", "//evil.example",
+                                    "http://evil.example/", "http://evil.example", "*", "http:/evil.example/"])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_no_request_target_leads_elsewhere(front, method, target):
+    answer = ask(front.address, "http", target, method=method)
+    if answer.status == 308:
+        place = answer.get("Location").removeprefix("https://apps.example.com")
+        assert place == "" or place.startswith("/")
+    elif answer.status == 200:      # OPTIONS * is about the server itself (RFC 9112 section 3.2.4)
+        assert method == "OPTIONS" and target in ("*", "http://evil.example") and answer.body == b""
+    else:
+        assert answer.status == 400
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "apps.example.com:80"])
 def test_any_name_is_sent_to_our_domain(front, host):
     answer = ask(front.address, "http", "/MyApp/", host=host)

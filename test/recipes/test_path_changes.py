@@ -116,6 +116,12 @@ def test_what_is_none_of_these_is_kept(recorded, app_server, text):
     assert said(recorded, app_server, text) == text
 
 
+def test_a_long_line_is_changed_as_well(recorded, app_server):
+    """A view state of some megabytes, then an address, in one line."""
+    text = said(recorded, app_server, "<p>" + "x" * 3_000_000 + '<a href="/Portal/">')
+    assert text.endswith('x<a href="/apps/Portal/">')
+
+
 def test_other_types_are_kept(recorded, app_server):
     for kind in ("image/svg+xml", "application/octet-stream", "application/pdf", "image/png"):
         assert said(recorded, app_server, '"/Portal/x" https://@/', kind) == \
