@@ -23,6 +23,7 @@ MPM_CONF = {
 MPM_CONF["worker"] = MPM_CONF["event"]
 MODULES = re.compile(r"^# Modules: (.+)$", re.M)
 DEFINE = re.compile(r"^Define (OSP_\w+) +(\S+)$", re.M)
+WITH_CONF = ("security2",)  # whose configuration a2enmod enables too: it loads the rules
 ALWAYS = ("consoles",)     # goes with every other recipe, and stands first
 
 
@@ -86,6 +87,8 @@ class RecipeHttpd(Httpd):
             path = shared_module(name)
             if path:
                 text += f"LoadModule {name}_module {path}\n"
+            if name in WITH_CONF:
+                text += f"Include {DEPENDS}/{name}.conf\n"
         return text + (f"LoadModule osproxy_module {module_path()}\n" if self.module else "")
 
     def full_conf(self, conf):
