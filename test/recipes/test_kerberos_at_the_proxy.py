@@ -13,7 +13,8 @@ from lab.world import Lab
 from osptest import Answer, Backend, Connection, ask, curl, raw
 from osptest.place import server_user
 
-SPELLINGS = ("X-Remote-User", "x-remote-user", "X_Remote_User", "X-Remote_User", "X_Remote-User", "x_REMOTE_user")
+SPELLINGS = ("X-Remote-User", "x-remote-user", "X_Remote_User", "X-Remote_User", "X_Remote-User",
+             "x_REMOTE_user")
 FORGED = [(name, "mallory@OSPROXY.TEST") for name in SPELLINGS]
 URL = "https://apps.example.com"
 
@@ -194,8 +195,9 @@ def test_connection_and_trailers_neither_take_nor_give_a_name(front, outside, ap
                                                      ("Connection", "close, X-Remote-User")])
     assert users(app.the_request()) == [("X-Remote-User", "alice@OSPROXY.TEST")]
     app.reset()
-    answer = raw(outside.address, b"POST /Portal/ HTTP/1.1\r\nHost: apps.example.com\r\nTrailer: X-Remote-User\r\n"
-                 b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Remote-User: mallory\r\n\r\n", secure=True)
+    answer = raw(outside.address, b"POST /Portal/ HTTP/1.1\r\nHost: apps.example.com\r\n"
+                 b"Trailer: X-Remote-User\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 b"1\r\na\r\n0\r\nX-Remote-User: mallory\r\n\r\n", secure=True)
     assert answer.status == 200 and users(app.the_request()) == []
     assert b"mallory" not in app.the_request().whole
 

@@ -8,7 +8,8 @@ from recipe import echo
 
 TELLING = [("Server", "Microsoft-IIS/10.0"), ("X-Powered-By", "ASP.NET"), ("X-AspNet-Version", "4.0.30319"),
            ("X-AspNetMvc-Version", "5.2"), ("Via", "1.1 app1.internal"), ("X-SourceFiles", "c29tZQ==")]
-PRODUCTS = re.compile(rb"IIS|ASP\.NET(?!_SessionId)|AspNet|4\.0\.30319|Debian|OpenSSL|Apache/|mod_|HTTPAPI", re.I)
+PRODUCTS = re.compile(rb"IIS|ASP\.NET(?!_SessionId)|AspNet|4\.0\.30319|Debian|OpenSSL|Apache/|mod_|HTTPAPI",
+                      re.I)
 INTERNAL = re.compile(rb"internal|127\.|10\.1\.2\.3", re.I)
 
 
@@ -49,8 +50,8 @@ def test_answers_of_the_app_server_tell_nothing(front, app, client, status):
 def test_the_demo_farm_behaves_as_before_but_silent(farm):
     for path in ("/MyApp/", "/Portal/Home.aspx", "/Nowhere/", "/WinAuth/", "/MyApp/scripts/OutSystems.js"):
         assert server_of(ask(farm.address, "https", path)) == ["Apache"], path
-    code, out, _ = curl(farm.address, "https://apps.example.com/WinAuth/", "--ntlm", "-u", "LAB\\alice:alicepw",
-                        "-H", "Via: 1.1 client.example.net")
+    code, out, _ = curl(farm.address, "https://apps.example.com/WinAuth/", "--ntlm", "-u",
+                        "LAB\\alice:alicepw", "-H", "Via: 1.1 client.example.net")
     assert code == 0 and '"user": "LAB\\\\alice"' in out
 
 
@@ -94,7 +95,8 @@ def nothing_internal(answer):
 
 
 def test_a_server_that_is_gone_is_not_named(serve):
-    for address, expected in ((addresses.next(), "AH00957"), ("app1.internal.invalid", "AH00898|AH00890|AH01110")):
+    for address, expected in ((addresses.next(), "AH00957"),
+                              ("app1.internal.invalid", "AH00898|AH00890|AH01110")):
         front = serve(several={"server-obfuscation": {}, "https-offload": {"OSP_SERVER": address}},
                       configtest=False)
         front.log.expect(expected)
