@@ -103,6 +103,7 @@ static void register_hooks(apr_pool_t *p)
         osp_negotiate_hooks(p); /* its challenges */
     }
     osp_count_hooks(p);
+    osp_trace_hooks(p);         /* LogFormat, expressions */
     osp_watch_hooks(p);         /* what passed, and what is asked in the background */
     osp_status_hooks(p);
     osp_audit_hooks(p);         /* the configuration itself: configtest, start, reload */

@@ -150,6 +150,9 @@ typedef struct osp_conn {
 /* The record of a connection, made at first use, in its pool. */
 osp_conn *osp_conn_get(conn_rec *c);
 
+/* What a rule did. */
+enum osp_event { OSP_ACTED, OSP_REPORTED, OSP_REFUSED, OSP_EVENT_COUNT };
+
 typedef struct osp_request {
     unsigned client_known:1;
     unsigned internal:1;      /* client class, valid when client_known */
@@ -164,9 +167,11 @@ typedef struct osp_request {
     unsigned pin_needed:1;    /* must go by a pin or not at all */
     unsigned carried:1;       /* goes by a pin right now */
     unsigned pin_failed:1;    /* the last attempt by the pin did */
+    unsigned answered:1;      /* a back end gave the answer; known when mod_proxy is done */
     unsigned kind_known:1;
     unsigned plain_path:1;    /* rules/path_unchanged.c: nothing in the path needs decoding */
     enum osp_kind kind;       /* valid when kind_known */
+    unsigned happened[OSP_EVENT_COUNT]; /* a bit for each rule: what was counted for this request */
     const char *told_proto;   /* rules/forwarded_proto.c: for the head that mod_proxy builds, or NULL */
     struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
     enum osp_credentials_kind credentials; /* of Windows authentication; set by its rule */
@@ -241,8 +246,6 @@ void osp_client_hooks(apr_pool_t *p);
 
 /* ---- counters and reports (count.c, report.c) ---------------------------------------------- */
 
-enum osp_event { OSP_ACTED, OSP_REPORTED, OSP_REFUSED, OSP_EVENT_COUNT };
-
 /* Attaches every virtual host to its row; in post_config, once per (re)start, in the parent.
  * APR_SUCCESS or the error of the shared memory. */
 apr_status_t osp_count_attach(apr_pool_t *p, server_rec *main_server);
@@ -255,9 +258,10 @@ apr_uint64_t osp_count_read(const osp_counters *row, enum osp_rule_id rule, enum
  * logs at warning. */
 int osp_count_due(osp_counters *row, enum osp_rule_id rule, unsigned slot, apr_time_t now);
 
-static inline void osp_request_count(const request_rec *r, enum osp_rule_id rule,
-                                     enum osp_event event)
+/* Adds one for the virtual host of r, and keeps it for the access log (trace.c). */
+static inline void osp_request_count(request_rec *r, enum osp_rule_id rule, enum osp_event event)
 {
+    osp_request_get(r)->happened[event] |= 1u << rule;
     osp_count(osp_server_conf_get(r->server)->counters, rule, event);
 }
 
@@ -327,6 +331,7 @@ void osp_answer_hooks(apr_pool_t *p);
 void osp_negotiate_hooks(apr_pool_t *p);
 void osp_pinned_auth_hooks(apr_pool_t *p);
 void osp_count_hooks(apr_pool_t *p);
+void osp_trace_hooks(apr_pool_t *p);
 void osp_route_hooks(apr_pool_t *p);
 void osp_status_hooks(apr_pool_t *p);
 void osp_mail_hooks(apr_pool_t *p);

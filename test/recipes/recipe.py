@@ -30,6 +30,7 @@ MPM_CONF["worker"] = MPM_CONF["event"]
 MODULES = re.compile(r"^# Modules: (.+)$", re.M)
 DEFINE = re.compile(r"^Define (OSP_\w+) +(\S+)$", re.M)
 ADDRESS = re.compile(r"""(?:src|href|action)=\\?["']([^"'\\#]+)|url\(["']?([^"')]+)|["'](/[\w./?-]+)""")
+WITH_CONF = ("security2",)  # whose configuration a2enmod enables too: it loads the rules
 ALWAYS = ("consoles",)     # goes with every other recipe, and stands first
 
 
@@ -135,6 +136,8 @@ class RecipeHttpd(Httpd):
             path = shared_module(name)
             if path:
                 text += f"LoadModule {name}_module {path}\n"
+            if name in WITH_CONF:
+                text += f"Include {DEPENDS}/{name}.conf\n"
         return text + (f"LoadModule osproxy_module {module_path()}\n" if self.module else "")
 
     def full_conf(self, conf):
