@@ -20,7 +20,7 @@
 
 #define OSP_VERSION "0.1.0"
 #define OSP_KEEP_ALIVE_FLOOR 30 /* seconds; the requirement's own figure */
-#define OSP_DEPLOY 600          /* seconds that two versions of a module may last: a deployment */
+#define OSP_DEPLOY 600          /* seconds that a deployment takes, when nothing is written */
 #define OSP_WATCH_RATE 240      /* requests of the watcher per minute, when nothing is written */
 
 /* The one symbol that the shared object exports. */
@@ -55,9 +55,9 @@ typedef struct osp_hop_rule {
 /* Per directory, so that httpd's own merging carries it through server, vhost and sections. */
 typedef struct osp_dir_conf {
     enum osp_engine engine;
-    unsigned char set[OSP_RULE_RUN_COUNT];  /* 0: not written here or above, else 1 + enum osp_mode */
-    unsigned char mode[OSP_RULE_RUN_COUNT]; /* enum osp_mode in force: engine and rule together */
-    const char *reason[OSP_RULE_RUN_COUNT]; /* why a rule is off, or NULL */
+    unsigned char set[OSP_RULE_MODE_COUNT];  /* 0: not written here or above, else 1 + enum osp_mode */
+    unsigned char mode[OSP_RULE_MODE_COUNT]; /* enum osp_mode in force: engine and rule together */
+    const char *reason[OSP_RULE_MODE_COUNT]; /* why a rule is off, or NULL */
 } osp_dir_conf;
 
 typedef struct osp_counters osp_counters;
@@ -71,6 +71,7 @@ typedef struct osp_server_conf {
     int keep_alive;               /* seconds; 0: not written */
     int pin_limit;                /* pinned connections per child; 0: not written */
     int watch;                    /* requests per minute; 0: not written, -1: Off */
+    int deploy;                   /* seconds that two versions may last; 0: not written */
 
     /* worked out once, after the configuration is complete */
     osp_module_index *module_index; /* NULL when no module is declared */
@@ -294,6 +295,12 @@ const struct osp_model *osp_model_read(apr_pool_t *p);
 /* Asks the watcher to look at everything now; its model's `answered` reaches what `asked` was. */
 void osp_watch_ask(void);
 
+/* Seconds that two versions of a module may last: a deployment. */
+int osp_watch_deploy(void);
+
+/* Bytes of the shared table; 0 when nothing is watched. */
+apr_size_t osp_watch_size(void);
+
 /* ---- running ordinary directives (settings.c) ---------------------------------------------- */
 
 /* Runs one directive into vector: as if written outside every section of s when that is
@@ -313,6 +320,12 @@ const char *osp_settings_written(const server_rec *s, const server_rec *main_ser
 
 /* True when the directive is written anywhere, sections included. */
 int osp_settings_used(const char *directive);
+
+/* Calls fn for each line of a directive, sections included: where it stands (NULL: outside of virtual
+ * hosts), whether in a section, its arguments. */
+void osp_settings_each(server_rec *main_server, const char *directive,
+                       void (*fn)(void *baton, const server_rec *s, int in_section, const char *args),
+                       void *baton);
 
 /* The server_rec that a connection to one of s's addresses starts with: the first virtual host
  * listed for it. Calls fn for each. */
