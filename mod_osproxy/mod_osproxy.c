@@ -65,6 +65,7 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
     apr_status_t rv;
 
     (void)plog;
+    osp_module_begin();
     for (s = main_server; s; s = s->next) {
         osp_server_conf *conf = osp_server_conf_get(s);
 
@@ -102,6 +103,7 @@ static void register_hooks(apr_pool_t *p)
         osp_negotiate_hooks(p); /* its challenges */
     }
     osp_count_hooks(p);
+    osp_trace_hooks(p);         /* LogFormat, expressions */
     osp_watch_hooks(p);         /* what passed, and what is asked in the background */
     osp_status_hooks(p);
     osp_audit_hooks(p);         /* the configuration itself: configtest, start, reload */

@@ -23,36 +23,13 @@ osp_request *osp_request_make(request_rec *r)
     return rec;
 }
 
-const osp_module *osp_request_module(request_rec *r)
-{
-    osp_request *rec = osp_request_get(r);
-
-    if (!rec->module_known) {
-        rec->module = osp_module_find(osp_server_conf_get(r->server), r->uri);
-        rec->module_known = 1;
-    }
-    return rec->module;
-}
-
 enum osp_kind osp_kind_of(const server_rec *s, const char *path)
 {
-    const osp_module *declared = osp_module_find(osp_server_conf_get(s), path);
+    const osp_server_conf *conf = osp_server_conf_get(s);
+    osp_module_name name = osp_module_name_of(path);
+    const osp_module *declared = osp_module_find(conf, &name);
 
-    return declared && declared->kind != OSP_KIND_UNKNOWN ? declared->kind : osp_watch_kind(s, path);
-}
-
-enum osp_kind osp_request_kind(request_rec *r)
-{
-    osp_request *rec = osp_request_get(r);
-
-    if (!rec->kind_known) {
-        const osp_module *declared = osp_request_module(r);
-
-        rec->kind = declared && declared->kind != OSP_KIND_UNKNOWN ? declared->kind
-                                                                   : osp_watch_kind(r->server, r->uri);
-        rec->kind_known = 1;
-    }
-    return rec->kind;
+    return declared && declared->kind != OSP_KIND_UNKNOWN ? declared->kind : osp_watch_kind(conf, &name);
 }
 
 osp_conn *osp_conn_get(conn_rec *c)
@@ -136,17 +113,11 @@ static int scheme_from_hop(const request_rec *r)
     return n == 4 && strncasecmp(last, "http", n) == 0 ? 0 : -1;
 }
 
-int osp_request_is_https(request_rec *r)
+int osp_request_ask_https(const request_rec *r)
 {
-    osp_request *rec = osp_request_get(r);
+    int told = osp_request_via_trusted_hop(r) ? scheme_from_hop(r) : -1;
 
-    if (!rec->scheme_known) {
-        int told = osp_request_via_trusted_hop(r) ? scheme_from_hop(r) : -1;
-
-        rec->https = (told >= 0 ? told : connection_is_tls(r->connection)) ? 1 : 0;
-        rec->scheme_known = 1;
-    }
-    return rec->https;
+    return told >= 0 ? told : connection_is_tls(r->connection);
 }
 
 int osp_request_scheme_is_untold(const request_rec *r)

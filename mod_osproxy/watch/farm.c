@@ -369,10 +369,9 @@ static void set_version(int app, int module, const char *token)
 }
 
 /* What the rules read, osp_watch_kind(). */
-static void publish_kind(const visit *a, enum osp_learned kind)
+static void publish_kind(const visit *a, const osp_module_name *name, enum osp_learned kind)
 {
-    const char *name = a->module->name;
-    apr_uint64_t key = osp_watch_kind_key(a->site_at, name, strlen(name));
+    apr_uint64_t key = osp_watch_kind_key(a->site_at, name);
     unsigned i, at = (unsigned)(key >> 20) % (2 * OSP_MODEL_MODULES);
 
     for (i = 0; i < 8; i++) {
@@ -387,10 +386,10 @@ static void publish_kind(const visit *a, enum osp_learned kind)
 
 static void set_kind(visit *a, enum osp_learned kind)
 {
-    const osp_module *declared = osp_module_find(osp_server_conf_get(a->conf->server),
-                                                 module_path(a, "/"));
+    osp_module_name name = osp_module_name_of(a->module->name);
+    const osp_module *declared = osp_module_find(osp_server_conf_get(a->conf->server), &name);
 
-    publish_kind(a, kind);
+    publish_kind(a, &name, kind);
     if (declared && declared->kind != OSP_KIND_UNKNOWN) {
         return;
     }

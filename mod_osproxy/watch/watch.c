@@ -22,7 +22,7 @@
 #include "parse/links.h"
 #include "watch/watch.h"
 
-#define RETAINED "mod_osproxy-watch-2" /* of this layout of the table */
+#define RETAINED "mod_osproxy-watch-3" /* of this layout of the table */
 #define WATCHDOG "_osproxy_"
 #define TURN apr_time_from_sec(1)
 #define MOST_SECONDS 12 /* that a turn may still take when a child ends: a probe has ten */
@@ -50,9 +50,9 @@ apr_uint64_t osp_watch_hash(apr_uint64_t hash, const char *text, apr_size_t leng
     return (hash ^ 0xff) * 1099511628211u;
 }
 
-apr_uint64_t osp_watch_kind_key(int site, const char *name, apr_size_t length)
+apr_uint64_t osp_watch_kind_key(int site, const osp_module_name *name)
 {
-    apr_uint64_t key = osp_watch_hash(OSP_HASH_BEGIN + (apr_uint64_t)site, name, length);
+    apr_uint64_t key = (name->hash + (apr_uint64_t)site) * 0x9e3779b97f4a7c15u;
 
     return (key | 4) & ~(apr_uint64_t)3;
 }
@@ -323,19 +323,16 @@ static apr_status_t attach(void)
 
 /* ---- learned kinds ------------------------------------------------------------------------------ */
 
-enum osp_kind osp_watch_kind(const server_rec *s, const char *path)
+enum osp_kind osp_watch_kind(const osp_server_conf *conf, const osp_module_name *name)
 {
-    int site = osp_server_conf_get(s)->site - 1;
-    apr_size_t length;
+    int site = conf->site - 1;
     apr_uint64_t key;
     unsigned at, i;
 
     if (!osp_table || site < 0) {
         return OSP_KIND_UNKNOWN;
     }
-    path += strspn(path, "/\\");
-    length = strcspn(path, "/\\?;");
-    key = osp_watch_kind_key(site, path, length);
+    key = osp_watch_kind_key(site, name);
     at = (unsigned)(key >> 20) % (2 * OSP_MODEL_MODULES);
     for (i = 0; i < 8; i++) {
         apr_uint64_t entry = __atomic_load_n(&osp_table->kinds[(at + i) % (2 * OSP_MODEL_MODULES)],

@@ -63,7 +63,7 @@ extern osp_shared *osp_table; /* NULL: nothing is watched */
 apr_uint64_t osp_watch_hash(apr_uint64_t hash, const char *text, apr_size_t length);
 
 /* The key of a module of a site in kinds, its two low bits clear. */
-apr_uint64_t osp_watch_kind_key(int site, const char *name, apr_size_t length);
+apr_uint64_t osp_watch_kind_key(int site, const osp_module_name *name);
 
 /* ---- mail (mail.c) ------------------------------------------------------------------------------ */
 
