@@ -95,6 +95,11 @@ uninstall: ## undo what make install did
 setup: ## install the packages that all of this needs
 	@build/setup.sh build run test bench
 
+# ---- packages ----------------------------------------------------------------------------------
+
+dist: ## the source archive: build/out/mod_osproxy-<version>.tar.gz
+	@OUT="$(OUT)" build/package.sh dist
+
 # ---- test ---------------------------------------------------------------------------------------
 
 # In this order; each is a target of its own.
@@ -174,5 +179,5 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run audit check-live install uninstall setup test clang check unit fuzz-replay fuzz farm http asan \
+.PHONY: all run audit check-live install uninstall setup dist test clang check unit fuzz-replay fuzz farm http asan \
 	audit-test recipes lab-valgrind install-test lint bench bench-gate compile_commands clean help FORCE
