@@ -8,7 +8,8 @@
 #   version   the version, which stands in mod_osproxy/osproxy.h and nowhere else
 #   date      the day of that version as CHANGES has it, in seconds since 1970
 #
-# From the environment: OUT, the folder of all output (build/out).
+# From the environment: OUT, the folder of all output (build/out); MAINTAINER, who answers for a package:
+# Name <address>.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -22,6 +23,7 @@ day=$(sed -n "s/^${version//./\\.} (\([0-9-]*\))\$/\1/p" CHANGES)
 [ -n "$day" ] || die "CHANGES has no heading '$version (<year>-<month>-<day>)'"
 SOURCE_DATE_EPOCH=$(date -u -d "$day 12:00" +%s) # noon: the same day everywhere
 export SOURCE_DATE_EPOCH
+maintainer=${MAINTAINER:-mod_osproxy developers <mod-osproxy@packages.invalid>}
 archive=$out/mod_osproxy-$version.tar.gz
 
 needs() { # <program> <package>
@@ -51,8 +53,59 @@ make_dist() {
     mv "$archive.new" "$archive"
 }
 
+# ---- deb -----------------------------------------------------------------------------------------
+
+# Sorts before a distribution's own packages of the same version.
+revision=0osproxy1
+
+# CHANGES as Debian has it. What concerns the packaging alone is in it as well.
+debian_changelog() {
+    awk -v maintainer="$maintainer" -v revision=$revision '
+        function close_entry() {
+            if (day == "") return
+            command = "LC_ALL=C date -u -R -d \"" day " 12:00\""
+            command | getline stamp
+            close(command)
+            printf "\n -- %s  %s\n", maintainer, stamp
+        }
+        /^[0-9][0-9.]* \([0-9-]*\)$/ {
+            close_entry()
+            printf "%smod-osproxy (%s-%s) unstable; urgency=medium\n", day == "" ? "" : "\n", $1, revision
+            day = substr($2, 2, length($2) - 2)
+            blank = 1
+            next
+        }
+        day != "" && /^  / { if (blank) print ""; blank = 0; print }
+        END { close_entry() }' CHANGES
+}
+
+# The source package and the binary ones, in a folder of their own. What dpkg-buildpackage takes from the
+# environment (DEB_BUILD_OPTIONS) stands.
+make_deb() {
+    needs dpkg-buildpackage dpkg-dev
+    needs dh debhelper
+    needs dh_apache2 apache2-dev
+    local packages=$out/packages tree=$out/packages/mod-osproxy-$version
+    rm -rf "$tree"
+    mkdir -p "$tree"
+    tar -xf "$archive" -C "$tree" --strip-components=1
+    cp "$archive" "$packages/mod-osproxy_$version.orig.tar.gz"
+    cp -r "$tree/build/debian" "$tree/debian"
+    sed -i "s/@MAINTAINER@/$maintainer/" "$tree/debian/control"
+    debian_changelog >"$tree/debian/changelog"
+    # make hands its variables on, and these are not meant for that build
+    (cd "$tree" && env -u OUT -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES \
+        dpkg-buildpackage -us -uc -d --build=full >../deb.log 2>&1) || {
+        tail -n 40 "$packages/deb.log" >&2
+        die "the Debian package was not built; all of it: $packages/deb.log"
+    }
+    rm -rf "$tree"
+    say "$packages/$(cd "$packages" && echo libapache2-mod-osproxy_"$version-$revision"_*.deb)"
+}
+
 case ${1:-} in
     dist) make_dist && say "$archive" ;;
+    deb) make_dist && make_deb ;;
     version) echo "$version" ;;
     date) echo "$SOURCE_DATE_EPOCH" ;;
     *) die "usage: ${0##*/} dist|deb|rpm|version|date" ;;

@@ -12,23 +12,9 @@ top=$(realpath "$(dirname "$0")/../..")
 cd "$top"
 
 if [ -z "${OSP_PRIVATE:-}" ]; then
-    [ "$(id -u)" = 0 ] || { say "needs root, for a mount namespace"; exit 1; }
-    OSP_PRIVATE=$(mktemp -d)
-    export OSP_PRIVATE
-    trap 'umount "$OSP_PRIVATE" 2>/dev/null || true; rmdir "$OSP_PRIVATE"' EXIT
-    # In a chroot the root folder is no mount point that could be made private. Mounts may then be
-    # private all the same: a first, harmless one tells whether the outside sees it.
-    way=private
-    if ! unshare --mount --propagation $way true 2>/dev/null; then
-        way=unchanged
-        # shellcheck disable=SC2016
-        unshare --mount --propagation $way sh -c 'mount -t tmpfs osproxy-test "$OSP_PRIVATE" \
-            && ! grep -qF " $OSP_PRIVATE " "/proc/$PPID/mountinfo"' || {
-            say "needs mounts of its own: CAP_SYS_ADMIN, and in a chroot one whose mounts are private"
-            exit 1
-        }
-    fi
-    unshare --mount --propagation $way "$0" "$module"
+    # shellcheck source=test/private.sh
+    . test/private.sh
+    become_private -- "$0" "$module"
     exit
 fi
 
