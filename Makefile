@@ -104,6 +104,10 @@ deb: ## a Debian package: build/out/packages/libapache2-mod-osproxy_*.deb
 	@build/setup.sh build package
 	@OUT="$(OUT)" build/package.sh deb
 
+rpm: ## an RPM in the layout of RHEL: build/out/packages/mod_osproxy-*.rpm
+	@build/setup.sh build package
+	@OUT="$(OUT)" APXS="$(APXS)" build/package.sh rpm
+
 # ---- test ---------------------------------------------------------------------------------------
 
 # In this order; each is a target of its own.
@@ -158,6 +162,7 @@ install-test: $(MODULE) ## install and uninstall, Debian's layout and RHEL's
 
 packages-test: ## the packages, built, installed, upgraded, purged on a copy of this machine
 	@test/packages/test_deb.sh
+	@test/packages/test_rpm.sh
 
 lint: ## gcc, clang; cppcheck, clang-tidy, shellcheck if installed
 	@build/lint.sh $(SOURCES)
@@ -186,5 +191,5 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run audit check-live install uninstall setup dist deb packages-test test clang check unit fuzz-replay fuzz farm http asan \
+.PHONY: all run audit check-live install uninstall setup dist deb rpm packages-test test clang check unit fuzz-replay fuzz farm http asan \
 	audit-test recipes lab-valgrind install-test lint bench bench-gate compile_commands clean help FORCE

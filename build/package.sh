@@ -103,9 +103,58 @@ make_deb() {
     say "$packages/$(cd "$packages" && echo libapache2-mod-osproxy_"$version-$revision"_*.deb)"
 }
 
-case ${1:-} in
+# ---- rpm -----------------------------------------------------------------------------------------
+
+rpm_changelog() {
+    awk -v maintainer="$maintainer" '
+        /^[0-9][0-9.]* \([0-9-]*\)$/ {
+            command = "LC_ALL=C date -u -d \"" substr($2, 2, length($2) - 2) "\" \"+%a %b %d %Y\""
+            command | getline stamp
+            close(command)
+            printf "%s* %s %s - %s-1\n", began++ ? "\n" : "", stamp, maintainer, $1
+            next
+        }
+        began && /^  \* / { print "- " substr($0, 5) }
+        began && /^    / { print "  " substr($0, 5) }' CHANGES
+}
+
+# Where httpd-devel with RHEL's macros is not installed, they are imitated: this machine's httpd, its
+# module magic number and RHEL's folders. What follows `rpm` on the command line goes to rpmbuild.
+make_rpm() {
+    needs rpmbuild rpm
+    local packages=$out/packages top apxs headers options=()
+    mkdir -p "$packages/rpm"
+    top=$(cd "$packages/rpm" && pwd)
+    { sed "s/@VERSION@/$version/" build/rpm/mod_osproxy.spec && rpm_changelog; } >"$top/mod_osproxy.spec"
+    if ! rpm --eval '%{?_httpd_mmn}' | grep -q .; then
+        apxs=${APXS:-$(command -v apxs || command -v apxs2 || true)}
+        [ -n "$apxs" ] || die "apxs was not found; 'build/setup.sh build' installs it"
+        headers=$("$apxs" -q INCLUDEDIR)
+        options+=(--nodeps # of packages that this system has under other names
+            --define "_httpd_apxs $apxs" --define "_libdir %{_prefix}/lib64"
+            --define "_httpd_mmn $(sed -n 's/^#define MODULE_MAGIC_NUMBER_MAJOR \([0-9]*\).*/\1/p' \
+                "$headers/ap_mmn.h")$(uname -m | tr -d _-)")
+    fi
+    command -v find-debuginfo >/dev/null || [ -x /usr/lib/rpm/find-debuginfo.sh ] \
+        || options+=(--define 'debug_package %{nil}' --define '_build_id_links none')
+    env -u OUT -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES rpmbuild -bb --define "_topdir $top" \
+        --define "_sourcedir $(cd "$out" && pwd)" --define "_rpmdir $(cd "$packages" && pwd)" \
+        --define "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" \
+        --define "use_source_date_epoch_as_buildtime 1" --define "clamp_mtime_to_source_date_epoch 1" \
+        --define "_buildhost mod_osproxy" "${options[@]}" "$@" "$top/mod_osproxy.spec" \
+        >"$packages/rpm.log" 2>&1 || {
+        tail -n 40 "$packages/rpm.log" >&2
+        die "the RPM was not built; all of it: $packages/rpm.log"
+    }
+    say "$(sed -n 's/^Wrote: //p' "$packages/rpm.log")"
+}
+
+command=${1:-}
+[ $# = 0 ] || shift
+case $command in
     dist) make_dist && say "$archive" ;;
     deb) make_dist && make_deb ;;
+    rpm) make_dist && make_rpm "$@" ;;
     version) echo "$version" ;;
     date) echo "$SOURCE_DATE_EPOCH" ;;
     *) die "usage: ${0##*/} dist|deb|rpm|version|date" ;;

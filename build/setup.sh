@@ -31,6 +31,8 @@ binutils              | binutils              | package test
 dpkg-dev              | -                     | package test
 debhelper             | -                     | package test
 lintian               | -                     | test
+rpm                   | rpm-build             | package test
+rpmlint               | rpmlint               | test
 git                   | git                   | test
 libcmocka-dev         | libcmocka-devel       | test
 python3-pytest        | python3-pytest        | test

@@ -16,6 +16,8 @@ put() { # <mode> <file> <target>
 # The command looks for the others beside itself.
 for file in osproxy.sh audit.sh check_live.py; do
     put 755 "build/$file" "$destination$commands/$file"
+    # bash and python are where distributions have them, whatever PATH says
+    sed -i '1s,^#!/usr/bin/env bash$,#!/bin/bash,' "$destination$commands/$file"
 done
 mkdir -p "$destination/usr/sbin"
 ln -sf "../share/mod_osproxy/osproxy.sh" "$destination/usr/sbin/osproxy"

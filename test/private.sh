@@ -1,4 +1,5 @@
 # private.sh: for tests in bash that need namespaces of their own. Sourced.
+# shellcheck shell=bash
 #
 # become_private <option of unshare>... -- <command>...
 # runs the command with mounts (and what the options name besides) of its own, and with OSP_PRIVATE, an

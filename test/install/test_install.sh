@@ -257,25 +257,12 @@ test_rhel_uninstall_leaves_every_file_as_it_was() {
 
 # ---- all of them ---------------------------------------------------------------------------------
 
-passed=0
-failed=0
-for name in $(compgen -A function test_); do
-    # a shell of its own: set -e has no effect in a condition
-    set +e
-    (set -e; "$name") >"$work/log" 2>&1
-    status=$?
-    set -e
-    if [ $status = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED $name"
-        sed 's/^/    /' "$work/log"
-    fi
-done
+# shellcheck source=test/run_tests.sh
+. test/run_tests.sh
+status=0
+run_tests install || status=$?
 # Bound copies must go before the folder they lie in.
 for folder in "${folders[@]}"; do
     ! mountpoint -q "$folder" || umount "$folder"
 done
-echo "install: $passed passed, $failed failed"
-[ $failed = 0 ]
+exit $status

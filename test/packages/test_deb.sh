@@ -249,22 +249,6 @@ test_11_a_purge_leaves_nothing_behind() {
 
 stock_server
 start_app_server
-passed=0
-failed=0
-for name in $(compgen -A function test_); do # in order
-    # a shell of its own: set -e has no effect in a condition
-    set +e
-    (set -e; "$name") >"$work/log" 2>&1 </dev/null
-    status=$?
-    set -e
-    if [ $status = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED $name"
-        log "$work/log"
-        break # each goes on from the one before
-    fi
-done
-echo "deb: $passed passed, $failed failed"
-[ $failed = 0 ]
+# shellcheck source=test/run_tests.sh
+. test/run_tests.sh
+run_tests deb stop # each goes on from the one before
