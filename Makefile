@@ -86,6 +86,11 @@ check-live: ## ask a running proxy what is missing; DOMAIN=…, STATUS=http://12
 	@test -n "$(DOMAIN)" || { echo "make: write DOMAIN=<host name of the apps>" >&2; exit 2; }
 	@$(PYTHON) build/check_live.py --domain "$(DOMAIN)" $(if $(STATUS),--status "$(STATUS)")
 
+drain: ## take an app server out of a balancer; DOMAIN=…, SERVER=app1.internal, STATE=drain|disable|enable
+	@test -n "$(DOMAIN)" || { echo "make: write DOMAIN=<host name of the apps>" >&2; exit 2; }
+	@$(PYTHON) build/drain.py --domain "$(DOMAIN)" $(if $(SERVER),--server "$(SERVER)") \
+		$(if $(STATE),--state "$(STATE)") $(if $(MANAGER),--manager "$(MANAGER)")
+
 install: all ## install and enable the module; DESTDIR is honoured
 	@APXS="$(APXS)" MODULE="$(MODULE)" build/install.sh install
 
@@ -174,5 +179,5 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run audit check-live install uninstall setup test clang check unit fuzz-replay fuzz farm http asan \
+.PHONY: all run audit check-live drain install uninstall setup test clang check unit fuzz-replay fuzz farm http asan \
 	audit-test recipes lab-valgrind install-test lint bench bench-gate compile_commands clean help FORCE
