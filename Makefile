@@ -86,6 +86,11 @@ check-live: ## ask a running proxy what is missing; DOMAIN=…, STATUS=http://12
 	@test -n "$(DOMAIN)" || { echo "make: write DOMAIN=<host name of the apps>" >&2; exit 2; }
 	@$(PYTHON) build/check_live.py --domain "$(DOMAIN)" $(if $(STATUS),--status "$(STATUS)")
 
+drain: ## take an app server out of a balancer; DOMAIN=…, SERVER=app1.internal, STATE=drain|disable|enable
+	@test -n "$(DOMAIN)" || { echo "make: write DOMAIN=<host name of the apps>" >&2; exit 2; }
+	@$(PYTHON) build/drain.py --domain "$(DOMAIN)" $(if $(SERVER),--server "$(SERVER)") \
+		$(if $(STATE),--state "$(STATE)") $(if $(MANAGER),--manager "$(MANAGER)")
+
 install: all ## install and enable the module; DESTDIR is honoured
 	@APXS="$(APXS)" MODULE="$(MODULE)" build/install.sh install
 
@@ -177,6 +182,16 @@ bench-gate: $(MODULE) ## instructions only; fails above the bar
 	@build/setup.sh bench
 	@$(PYTHON) test/bench/bench.py --gate $(ARGS)
 
+capacity: ## MPM settings for CLIENTS=9000; MPM=event|worker|prefork, CORES=, MEMORY=MB, BUSY=, PINS=
+	@test -n "$(CLIENTS)" || { echo "make: write CLIENTS=<connections at one time>" >&2; exit 2; }
+	@$(PYTHON) build/capacity.py --clients "$(CLIENTS)" $(if $(MPM),--mpm "$(MPM)") \
+		$(if $(CORES),--cores "$(CORES)") $(if $(MEMORY),--memory "$(MEMORY)") \
+		$(if $(BUSY),--busy "$(BUSY)") $(if $(PINS),--pins "$(PINS)")
+
+capacity-test: $(MODULE) ## measure thousands of idle clients: places, newcomers, memory (some minutes)
+	@build/setup.sh test
+	@$(PYTHON) test/bench/idle_clients.py $(ARGS)
+
 # ---- the rest -----------------------------------------------------------------------------------
 
 compile_commands: compile_commands.json ## compile_commands.json, for clangd and clang-tidy
@@ -191,5 +206,6 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run audit check-live install uninstall setup dist deb rpm packages-test test clang check unit fuzz-replay fuzz farm http asan \
-	audit-test recipes lab-valgrind install-test lint bench bench-gate compile_commands clean help FORCE
+.PHONY: all run audit check-live drain install uninstall setup dist deb rpm packages-test test clang check unit fuzz-replay fuzz \
+	farm http asan audit-test recipes lab-valgrind install-test lint bench bench-gate capacity capacity-test \
+	compile_commands clean help FORCE
