@@ -98,12 +98,25 @@ uninstall: ## undo what make install did
 	@APXS="$(APXS)" build/install.sh uninstall
 
 setup: ## install the packages that all of this needs
-	@build/setup.sh build run test bench
+	@build/setup.sh build run package test bench
+
+# ---- packages ----------------------------------------------------------------------------------
+
+dist: ## the source archive: build/out/mod_osproxy-<version>.tar.gz
+	@OUT="$(OUT)" build/package.sh dist
+
+deb: ## a Debian package: build/out/packages/libapache2-mod-osproxy_*.deb
+	@build/setup.sh build package
+	@OUT="$(OUT)" build/package.sh deb
+
+rpm: ## an RPM in the layout of RHEL: build/out/packages/mod_osproxy-*.rpm
+	@build/setup.sh build package
+	@OUT="$(OUT)" APXS="$(APXS)" build/package.sh rpm
 
 # ---- test ---------------------------------------------------------------------------------------
 
 # In this order; each is a target of its own.
-STAGES := all clang check unit fuzz-replay farm install-test audit-test recipes http asan
+STAGES := all clang check unit fuzz-replay farm install-test audit-test recipes packages-test http asan
 
 test: ## everything that gates: a line per stage, a sum at the end
 	@build/setup.sh build test
@@ -152,6 +165,10 @@ recipes: $(MODULE) ## every recipe of conf.d/recipes with real traffic
 install-test: $(MODULE) ## install and uninstall, Debian's layout and RHEL's
 	@test/install/test_install.sh $(MODULE)
 
+packages-test: ## the packages, built, installed, upgraded, purged on a copy of this machine
+	@test/packages/test_deb.sh
+	@test/packages/test_rpm.sh
+
 lint: ## gcc, clang; cppcheck, clang-tidy, shellcheck if installed
 	@build/lint.sh $(SOURCES)
 
@@ -189,5 +206,5 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run audit check-live drain install uninstall setup test clang check unit fuzz-replay fuzz farm http asan \
+.PHONY: all run audit check-live drain install uninstall setup dist deb rpm packages-test test clang check unit fuzz-replay fuzz farm http asan \
 	audit-test recipes lab-valgrind install-test lint bench bench-gate capacity capacity-test compile_commands clean help FORCE

@@ -71,19 +71,26 @@ def look(url, host, seconds):
 
 def report(watch, domain):
     """Prints what is wrong with a domain; True when nothing is."""
-    sites = [site["id"] for site in watch["sites"] if site["name"].lower() == domain.lower()]
+    own = [site for site in watch["sites"] if site["name"].lower() == domain.lower()]
+    sites = [site["id"] for site in own]
     if not sites:
         names = ", ".join(sorted({site["name"] for site in watch["sites"]})) or "none"
         raise CannotAsk(f"no virtual host of this proxy is watched as {domain}; watched are: {names}")
+    for site in own:
+        if site["cannot_be_asked"]:
+            raise CannotAsk(f"{domain}:{site['port']} cannot be asked: {site['cannot_be_asked']}")
     troubles = [one for one in watch["troubles"] if one.get("site") in sites]
     modules = [one for one in watch["modules"] if one["site"] in sites]
     for trouble in troubles:
-        print(f"{domain}: {trouble['severity']}: [{trouble['kind']}] {trouble['text']}\n"
-              f"    fix: {trouble['advice']}")
+        off = trouble["severity"] == "off"
+        print(f"{domain}: {trouble['severity']}: [{trouble['kind']}] {trouble['text']}\n    "
+              + (f"OSProxyRule {trouble['rule']} off: {trouble['reason']}" if off
+                 else f"fix: {trouble['advice']}"))
     wrong = sum(trouble["severity"] == "warning" for trouble in troubles)
+    notes = sum(trouble["severity"] == "note" for trouble in troubles)
     available = sum(module["state"] == "available" for module in modules)
     print(f"osproxy: {domain}: {len(modules)} modules known, {available} available; "
-          f"{wrong} warnings, {len(troubles) - wrong} notes")
+          f"{wrong} warnings, {notes} notes, {len(troubles) - wrong - notes} off")
     return wrong == 0
 
 

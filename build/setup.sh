@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # setup.sh: installs the packages that a group of targets needs, and only those that are missing.
-# Usage: build/setup.sh <build|run|test|bench>...
+# Usage: build/setup.sh <build|run|package|test|bench>...
 # With nothing missing it asks the package database once and says nothing. Where it cannot install
 # (not root, no apt-get or dnf) it prints the command that somebody has to run.
 set -euo pipefail
@@ -27,12 +27,22 @@ python3               | python3               | run test bench
 openssl               | openssl               | run test
 curl                  | curl                  | run test
 iproute2              | iproute               | run test
-binutils              | binutils              | test
+binutils              | binutils              | package test
+dpkg-dev              | -                     | package test
+debhelper             | -                     | package test
+lintian               | -                     | test
+rpm                   | rpm-build             | package test
+rpmlint               | rpmlint               | test
 git                   | git                   | test
 libcmocka-dev         | libcmocka-devel       | test
 python3-pytest        | python3-pytest        | test
 python3-pytest-xdist  | python3-pytest-xdist  | test
 libapache2-mod-auth-gssapi | mod_auth_gssapi  | test
+libapache2-mod-auth-openidc | mod_auth_openidc | test
+libapache2-mod-security2 | mod_security       | test
+modsecurity-crs       | mod_security_crs      | test
+nodejs                | nodejs                | test
+npm                   | npm                   | test
 gss-ntlmssp           | gssntlmssp            | test
 krb5-kdc              | krb5-server           | test
 krb5-admin-server     | krb5-server           | test
@@ -63,9 +73,9 @@ else
     exit 1
 fi
 
-[ $# -gt 0 ] || { say "name a group: build, run, test or bench"; exit 2; }
+[ $# -gt 0 ] || { say "name a group: build, run, package, test or bench"; exit 2; }
 for group; do
-    case $group in build | run | test | bench) ;; *) say "there is no group '$group'"; exit 2 ;; esac
+    case $group in build | run | package | test | bench) ;; *) say "there is no group '$group'"; exit 2 ;; esac
 done
 
 mapfile -t wanted < <(echo "$packages" | awk -F' *[|] *' -v column="$column" -v groups="$*" '
@@ -82,6 +92,8 @@ else
 fi
 missing=()
 for package in "${wanted[@]}"; do
+    # Some builds of nodejs bring npm along, and conflict with the package.
+    if [ "$package" = npm ] && command -v npm >/dev/null; then continue; fi
     grep -qxF -- "$package" <<<"$installed" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

@@ -24,7 +24,7 @@ static void work_out_modes(osp_dir_conf *conf)
 {
     int id;
 
-    for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
+    for (id = 0; id < OSP_RULE_MODE_COUNT; id++) {
         int mode = conf->set[id] ? conf->set[id] - 1 : OSP_ENFORCE;
 
         if (conf->engine == OSP_ENGINE_UNSET || conf->engine == OSP_ENGINE_OFF) {
@@ -52,7 +52,7 @@ void *osp_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
     if (add->engine != OSP_ENGINE_UNSET) {
         conf->engine = add->engine;
     }
-    for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
+    for (id = 0; id < OSP_RULE_MODE_COUNT; id++) {
         if (add->set[id]) {
             conf->set[id] = add->set[id];
             conf->reason[id] = add->reason[id];
@@ -161,7 +161,7 @@ static const char *set_rule(cmd_parms *cmd, void *dir, const char *name, const c
                             "belongs to a whole server or virtual host; write it there", name,
                             cmd->path);
     }
-    if (osp_rule_is_audit_only(id)) {
+    if (id >= OSP_RULE_MODE_COUNT) {
         return NULL; /* the audit reads it from the configuration's own lines */
     }
     conf->set[id] = (unsigned char)(1 + mode);
@@ -375,7 +375,22 @@ static const char *set_pin_limit(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
-static const char *set_watch(cmd_parms *cmd, void *dir, const char *arg)
+static const char *set_deploy(cmd_parms *cmd, const char *option)
+{
+    const char *value = strncasecmp(option, "deploy=", 7) == 0 ? option + 7 : "";
+    char *end;
+    apr_int64_t seconds = apr_strtoi64(value, &end, 10);
+
+    if (!apr_isdigit(*value) || *end || seconds < 1 || seconds > 86400) {
+        return apr_psprintf(cmd->pool, "OSProxyWatch: '%s' is not allowed; write deploy= and how many "
+                            "seconds a deployment takes, from 1 to 86400, for example deploy=%d",
+                            option, OSP_DEPLOY);
+    }
+    osp_server_conf_get(cmd->server)->deploy = (int)seconds;
+    return NULL;
+}
+
+static const char *set_watch(cmd_parms *cmd, void *dir, const char *arg, const char *option)
 {
     const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
     osp_server_conf *conf = osp_server_conf_get(cmd->server);
@@ -383,6 +398,9 @@ static const char *set_watch(cmd_parms *cmd, void *dir, const char *arg)
     apr_int64_t rate = apr_strtoi64(arg, &end, 10);
 
     (void)dir;
+    if (!error && option) {
+        error = set_deploy(cmd, option);
+    }
     if (error) {
         return error;
     }
@@ -420,7 +438,8 @@ const command_rec osp_commands[] = {
                   "least seconds that idle client connections are kept, 30 or more"),
     AP_INIT_TAKE1("OSProxyPinLimit", set_pin_limit, NULL, RSRC_CONF,
                   "most clients of a child that are signed in with Windows authentication"),
-    AP_INIT_TAKE1("OSProxyWatch", set_watch, NULL, RSRC_CONF,
-                  "On (default), Off, or most requests per minute that the watcher sends"),
+    AP_INIT_TAKE12("OSProxyWatch", set_watch, NULL, RSRC_CONF,
+                   "On (default), Off, or most requests per minute that the watcher sends; deploy= and "
+                   "seconds that a deployment takes"),
     {NULL}
 };

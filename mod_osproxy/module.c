@@ -1,13 +1,14 @@
 /*
- * module.c: the OutSystems modules that OSProxyModule declares, found by the first segment of a
- * path. Every request may ask, so a table of the names is made when the configuration is complete.
+ * module.c: which OutSystems module a path belongs to, by its first segment, and what
+ * OSProxyModule declares of it. Every request may ask, so a name is read once, into a hash, and a table
+ * of the declared names is made when the configuration is complete.
  */
 #include "osproxy.h"
 
 struct osp_module_index {
     apr_uint32_t mask; /* places less one; at least half of them are empty */
     struct place {
-        apr_uint32_t hash;
+        apr_uint64_t hash;
         const osp_module *module; /* NULL: empty */
     } places[1];
 };
@@ -16,7 +17,7 @@ struct osp_module_index {
  * backslash separates too, and a path parameter is no part of it. */
 static unsigned char folded[256];
 
-static void make_folded(void)
+void osp_module_begin(void)
 {
     int c;
 
@@ -26,32 +27,34 @@ static void make_folded(void)
     folded['/'] = folded['\\'] = folded['?'] = folded[';'] = 0;
 }
 
-/* The hash of the name that begins at path, and its end. */
-static inline apr_uint32_t hash_name(const char *path, const char **end)
+osp_module_name osp_module_name_of(const char *path)
 {
+    osp_module_name name = {NULL, 0, 14695981039346656037u}; /* FNV-1a */
     const unsigned char *c = (const unsigned char *)path;
-    apr_uint32_t hash = 0;
 
-    for (; folded[*c]; c++) {
-        hash = hash * 33 + folded[*c];
+    while (*c == '/' || *c == '\\') {
+        c++;
     }
-    *end = (const char *)c;
-    return hash;
+    name.p = (const char *)c;
+    for (; folded[*c]; c++) {
+        name.hash = (name.hash ^ folded[*c]) * 1099511628211u;
+    }
+    name.n = (apr_size_t)((const char *)c - name.p);
+    return name;
 }
 
-static int is_name(const osp_module *module, const char *name, apr_size_t length)
+static int is_name(const osp_module *module, const osp_module_name *name)
 {
-    return strncasecmp(module->name, name, length) == 0 && module->name[length] == '\0';
+    return strncasecmp(module->name, name->p, name->n) == 0 && module->name[name->n] == '\0';
 }
 
 /* The place of a name, or the empty one where it would be. */
-static struct place *place_of(osp_module_index *index, apr_uint32_t hash, const char *name,
-                              apr_size_t length)
+static struct place *place_of(osp_module_index *index, const osp_module_name *name)
 {
-    apr_uint32_t at = (hash ^ hash >> 15) & index->mask;
+    apr_uint32_t at = (apr_uint32_t)(name->hash >> 32) & index->mask;
 
     while (index->places[at].module
-           && !(index->places[at].hash == hash && is_name(index->places[at].module, name, length))) {
+           && !(index->places[at].hash == name->hash && is_name(index->places[at].module, name))) {
         at = (at + 1) & index->mask;
     }
     return &index->places[at];
@@ -63,7 +66,6 @@ osp_module_index *osp_module_index_make(apr_pool_t *p, const apr_array_header_t 
     apr_uint32_t places = 8;
     int i;
 
-    make_folded();
     while (places < 2 * (apr_uint32_t)modules->nelts) {
         places *= 2;
     }
@@ -71,31 +73,19 @@ osp_module_index *osp_module_index_make(apr_pool_t *p, const apr_array_header_t 
     index->mask = places - 1;
     for (i = 0; i < modules->nelts; i++) {
         const osp_module *declared = &APR_ARRAY_IDX(modules, i, osp_module);
-        const char *end;
-        apr_uint32_t hash = hash_name(declared->name, &end);
-        struct place *place = place_of(index, hash, declared->name,
-                                       (apr_size_t)(end - declared->name));
+        osp_module_name name = osp_module_name_of(declared->name);
+        struct place *place = place_of(index, &name);
 
         /* A later declaration wins, but one that names no kind takes none away. */
         if (!place->module || declared->kind != OSP_KIND_UNKNOWN) {
-            place->hash = hash;
+            place->hash = name.hash;
             place->module = declared;
         }
     }
     return index;
 }
 
-const osp_module *osp_module_find(const osp_server_conf *conf, const char *path)
+const osp_module *osp_module_find(const osp_server_conf *conf, const osp_module_name *name)
 {
-    const char *end;
-    apr_uint32_t hash;
-
-    if (!conf->module_index) {
-        return NULL;
-    }
-    while (*path == '/' || *path == '\\') {
-        path++;
-    }
-    hash = hash_name(path, &end);
-    return place_of(conf->module_index, hash, path, (apr_size_t)(end - path))->module;
+    return conf->module_index ? place_of(conf->module_index, name)->module : NULL;
 }

@@ -20,7 +20,7 @@
 
 #define OSP_VERSION "0.1.0"
 #define OSP_KEEP_ALIVE_FLOOR 30 /* seconds; the requirement's own figure */
-#define OSP_DEPLOY 600          /* seconds that two versions of a module may last: a deployment */
+#define OSP_DEPLOY 600          /* seconds that a deployment takes, when nothing is written */
 #define OSP_WATCH_RATE 240      /* requests of the watcher per minute, when nothing is written */
 
 /* The one symbol that the shared object exports. */
@@ -55,9 +55,9 @@ typedef struct osp_hop_rule {
 /* Per directory, so that httpd's own merging carries it through server, vhost and sections. */
 typedef struct osp_dir_conf {
     enum osp_engine engine;
-    unsigned char set[OSP_RULE_RUN_COUNT];  /* 0: not written here or above, else 1 + enum osp_mode */
-    unsigned char mode[OSP_RULE_RUN_COUNT]; /* enum osp_mode in force: engine and rule together */
-    const char *reason[OSP_RULE_RUN_COUNT]; /* why a rule is off, or NULL */
+    unsigned char set[OSP_RULE_MODE_COUNT];  /* 0: not written here or above, else 1 + enum osp_mode */
+    unsigned char mode[OSP_RULE_MODE_COUNT]; /* enum osp_mode in force: engine and rule together */
+    const char *reason[OSP_RULE_MODE_COUNT]; /* why a rule is off, or NULL */
 } osp_dir_conf;
 
 typedef struct osp_counters osp_counters;
@@ -71,6 +71,7 @@ typedef struct osp_server_conf {
     int keep_alive;               /* seconds; 0: not written */
     int pin_limit;                /* pinned connections per child; 0: not written */
     int watch;                    /* requests per minute; 0: not written, -1: Off */
+    int deploy;                   /* seconds that two versions may last; 0: not written */
 
     /* worked out once, after the configuration is complete */
     osp_module_index *module_index; /* NULL when no module is declared */
@@ -117,13 +118,26 @@ static inline enum osp_mode osp_request_mode(const request_rec *r, enum osp_rule
 /* True when the engine is On or Report somewhere in s: outside its sections or in one of them. */
 int osp_engine_used(void);
 
-/* ---- declared modules (module.c) ------------------------------------------------------------ */
+/* ---- modules by name (module.c) --------------------------------------------------------------- */
+
+/* The name of a module in a path, read once. Names that differ in case alone have one hash. */
+typedef struct osp_module_name {
+    const char *p; /* into the path */
+    apr_size_t n;
+    apr_uint64_t hash;
+} osp_module_name;
+
+/* Before the first name is read. */
+void osp_module_begin(void);
+
+/* The first segment of path (raw or decoded) that is not empty. */
+osp_module_name osp_module_name_of(const char *path);
 
 /* A table of modules (osp_module) by name, in p. Of several of one name the last counts. */
 osp_module_index *osp_module_index_make(apr_pool_t *p, const apr_array_header_t *modules);
 
-/* The declared module that path (decoded or raw) belongs to, NULL when none is. */
-const osp_module *osp_module_find(const osp_server_conf *conf, const char *path);
+/* The declared module of that name, NULL when none is. */
+const osp_module *osp_module_find(const osp_server_conf *conf, const osp_module_name *name);
 
 /* ---- the per-connection and per-request records (request.c) ---------------------------------------------------- */
 
@@ -137,6 +151,9 @@ typedef struct osp_conn {
 /* The record of a connection, made at first use, in its pool. */
 osp_conn *osp_conn_get(conn_rec *c);
 
+/* What a rule did. */
+enum osp_event { OSP_ACTED, OSP_REPORTED, OSP_REFUSED, OSP_EVENT_COUNT };
+
 typedef struct osp_request {
     unsigned client_known:1;
     unsigned internal:1;      /* client class, valid when client_known */
@@ -145,16 +162,17 @@ typedef struct osp_request {
     unsigned prepared:1;      /* rules that rewrite request headers have run */
     unsigned routing:1;       /* pre_request is running from inside route.c */
     unsigned proxied:1;       /* a back end was chosen: the answer may be its own */
-    unsigned module_known:1;
     unsigned own_host:1;      /* Host is a name of the virtual host, valid when host_known */
     unsigned host_known:1;
     unsigned pin_lost:1;      /* the client was signed in to a server that is gone */
     unsigned pin_needed:1;    /* must go by a pin or not at all */
     unsigned carried:1;       /* goes by a pin right now */
     unsigned pin_failed:1;    /* the last attempt by the pin did */
+    unsigned answered:1;      /* a back end gave the answer; known when mod_proxy is done */
     unsigned kind_known:1;
+    unsigned plain_path:1;    /* rules/path_unchanged.c: nothing in the path needs decoding */
     enum osp_kind kind;       /* valid when kind_known */
-    const osp_module *module; /* the declared module of the request path, or NULL */
+    unsigned happened[OSP_EVENT_COUNT]; /* a bit for each rule: what was counted for this request */
     const char *told_proto;   /* rules/forwarded_proto.c: for the head that mod_proxy builds, or NULL */
     struct osp_pin *pin;      /* rules/pinned_auth.c: the connection to use, or NULL */
     enum osp_credentials_kind credentials; /* of Windows authentication; set by its rule */
@@ -171,14 +189,20 @@ static inline osp_request *osp_request_get(request_rec *r)
     return rec ? rec : osp_request_make(r);
 }
 
-/* The declared module of the request's own path. */
-const osp_module *osp_request_module(request_rec *r);
-
 /* The kind of the module that path (raw or decoded) belongs to: declared, else learned. */
 enum osp_kind osp_kind_of(const server_rec *s, const char *path);
 
-/* The same of the request's own path. */
-enum osp_kind osp_request_kind(request_rec *r);
+/* The same of the request's own path, worked out once. */
+static inline enum osp_kind osp_request_kind(request_rec *r)
+{
+    osp_request *rec = osp_request_get(r);
+
+    if (!rec->kind_known) {
+        rec->kind = osp_kind_of(r->server, r->uri);
+        rec->kind_known = 1;
+    }
+    return rec->kind;
+}
 
 static inline int osp_kind_is_strict(enum osp_kind kind)
 {
@@ -191,7 +215,19 @@ static inline int osp_kind_is_strict(enum osp_kind kind)
 int osp_request_via_trusted_hop(const request_rec *r);
 
 /* True when the client used https, as seen by the connection or told by a trusted hop. */
-int osp_request_is_https(request_rec *r);
+int osp_request_ask_https(const request_rec *r);
+
+/* The same, worked out once. */
+static inline int osp_request_is_https(request_rec *r)
+{
+    osp_request *rec = osp_request_get(r);
+
+    if (!rec->scheme_known) {
+        rec->https = osp_request_ask_https(r) ? 1 : 0;
+        rec->scheme_known = 1;
+    }
+    return rec->https;
+}
 
 /* True when a trusted hop does not say which scheme the client used. */
 int osp_request_scheme_is_untold(const request_rec *r);
@@ -211,8 +247,6 @@ void osp_client_hooks(apr_pool_t *p);
 
 /* ---- counters and reports (count.c, report.c) ---------------------------------------------- */
 
-enum osp_event { OSP_ACTED, OSP_REPORTED, OSP_REFUSED, OSP_EVENT_COUNT };
-
 /* Attaches every virtual host to its row; in post_config, once per (re)start, in the parent.
  * APR_SUCCESS or the error of the shared memory. */
 apr_status_t osp_count_attach(apr_pool_t *p, server_rec *main_server);
@@ -225,9 +259,10 @@ apr_uint64_t osp_count_read(const osp_counters *row, enum osp_rule_id rule, enum
  * logs at warning. */
 int osp_count_due(osp_counters *row, enum osp_rule_id rule, unsigned slot, apr_time_t now);
 
-static inline void osp_request_count(const request_rec *r, enum osp_rule_id rule,
-                                     enum osp_event event)
+/* Adds one for the virtual host of r, and keeps it for the access log (trace.c). */
+static inline void osp_request_count(request_rec *r, enum osp_rule_id rule, enum osp_event event)
 {
+    osp_request_get(r)->happened[event] |= 1u << rule;
     osp_count(osp_server_conf_get(r->server)->counters, rule, event);
 }
 
@@ -247,8 +282,8 @@ int osp_refuse(request_rec *r, enum osp_rule_id rule, int status, const char *te
 
 /* ---- watching (watch/) ----------------------------------------------------------------------- */
 
-/* What the watcher learned from app servers about a module, by a path of it. */
-enum osp_kind osp_watch_kind(const server_rec *s, const char *path);
+/* What the watcher learned from app servers about the module of that name. */
+enum osp_kind osp_watch_kind(const osp_server_conf *conf, const osp_module_name *name);
 
 /* Step of answer.c: a back end's 200 begins. A page may be copied for the watcher. */
 void osp_mail_answer(request_rec *r);
@@ -259,6 +294,12 @@ const struct osp_model *osp_model_read(apr_pool_t *p);
 
 /* Asks the watcher to look at everything now; its model's `answered` reaches what `asked` was. */
 void osp_watch_ask(void);
+
+/* Seconds that two versions of a module may last: a deployment. */
+int osp_watch_deploy(void);
+
+/* Bytes of the shared table; 0 when nothing is watched. */
+apr_size_t osp_watch_size(void);
 
 /* ---- running ordinary directives (settings.c) ---------------------------------------------- */
 
@@ -280,6 +321,12 @@ const char *osp_settings_written(const server_rec *s, const server_rec *main_ser
 /* True when the directive is written anywhere, sections included. */
 int osp_settings_used(const char *directive);
 
+/* Calls fn for each line of a directive, sections included: where it stands (NULL: outside of virtual
+ * hosts), whether in a section, its arguments. */
+void osp_settings_each(server_rec *main_server, const char *directive,
+                       void (*fn)(void *baton, const server_rec *s, int in_section, const char *args),
+                       void *baton);
+
 /* The server_rec that a connection to one of s's addresses starts with: the first virtual host
  * listed for it. Calls fn for each. */
 void osp_settings_each_first_vhost(server_rec *s, server_rec *main_server,
@@ -297,6 +344,7 @@ void osp_answer_hooks(apr_pool_t *p);
 void osp_negotiate_hooks(apr_pool_t *p);
 void osp_pinned_auth_hooks(apr_pool_t *p);
 void osp_count_hooks(apr_pool_t *p);
+void osp_trace_hooks(apr_pool_t *p);
 void osp_route_hooks(apr_pool_t *p);
 void osp_status_hooks(apr_pool_t *p);
 void osp_mail_hooks(apr_pool_t *p);

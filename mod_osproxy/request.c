@@ -6,13 +6,8 @@
 #include "http_core.h"
 #include "http_protocol.h"
 #include "http_request.h"
-#include "ap_mmn.h"
-#if AP_MODULE_MAGIC_AT_LEAST(20120211, 102)
-#include "http_ssl.h"
-#else
-#include "mod_ssl.h"
-#endif
 
+#include "compat.h"
 #include "osproxy.h"
 
 osp_request *osp_request_make(request_rec *r)
@@ -23,36 +18,13 @@ osp_request *osp_request_make(request_rec *r)
     return rec;
 }
 
-const osp_module *osp_request_module(request_rec *r)
-{
-    osp_request *rec = osp_request_get(r);
-
-    if (!rec->module_known) {
-        rec->module = osp_module_find(osp_server_conf_get(r->server), r->uri);
-        rec->module_known = 1;
-    }
-    return rec->module;
-}
-
 enum osp_kind osp_kind_of(const server_rec *s, const char *path)
 {
-    const osp_module *declared = osp_module_find(osp_server_conf_get(s), path);
+    const osp_server_conf *conf = osp_server_conf_get(s);
+    osp_module_name name = osp_module_name_of(path);
+    const osp_module *declared = osp_module_find(conf, &name);
 
-    return declared && declared->kind != OSP_KIND_UNKNOWN ? declared->kind : osp_watch_kind(s, path);
-}
-
-enum osp_kind osp_request_kind(request_rec *r)
-{
-    osp_request *rec = osp_request_get(r);
-
-    if (!rec->kind_known) {
-        const osp_module *declared = osp_request_module(r);
-
-        rec->kind = declared && declared->kind != OSP_KIND_UNKNOWN ? declared->kind
-                                                                   : osp_watch_kind(r->server, r->uri);
-        rec->kind_known = 1;
-    }
-    return rec->kind;
+    return declared && declared->kind != OSP_KIND_UNKNOWN ? declared->kind : osp_watch_kind(conf, &name);
 }
 
 osp_conn *osp_conn_get(conn_rec *c)
@@ -66,31 +38,17 @@ osp_conn *osp_conn_get(conn_rec *c)
     return conn;
 }
 
-static int ask_whether_tls(conn_rec *client)
-{
-#if AP_MODULE_MAGIC_AT_LEAST(20120211, 102)
-    return ap_ssl_conn_is_ssl(client);
-#else
-    static APR_OPTIONAL_FN_TYPE(ssl_is_https) *is_https;
-
-    if (!is_https) {
-        is_https = APR_RETRIEVE_OPTIONAL_FN(ssl_is_https);
-    }
-    return is_https && is_https(client);
-#endif
-}
-
 /* Streams of HTTP/2 have threads of their own: they do not write to their client's record. */
 static int connection_is_tls(conn_rec *c)
 {
     osp_conn *conn;
 
     if (c->master) {
-        return ask_whether_tls(c->master);
+        return osp_compat_is_tls(c->master);
     }
     conn = osp_conn_get(c);
     if (!conn->tls_known) {
-        conn->tls = ask_whether_tls(c) ? 1 : 0;
+        conn->tls = osp_compat_is_tls(c) ? 1 : 0;
         conn->tls_known = 1;
     }
     return conn->tls;
@@ -136,17 +94,11 @@ static int scheme_from_hop(const request_rec *r)
     return n == 4 && strncasecmp(last, "http", n) == 0 ? 0 : -1;
 }
 
-int osp_request_is_https(request_rec *r)
+int osp_request_ask_https(const request_rec *r)
 {
-    osp_request *rec = osp_request_get(r);
+    int told = osp_request_via_trusted_hop(r) ? scheme_from_hop(r) : -1;
 
-    if (!rec->scheme_known) {
-        int told = osp_request_via_trusted_hop(r) ? scheme_from_hop(r) : -1;
-
-        rec->https = (told >= 0 ? told : connection_is_tls(r->connection)) ? 1 : 0;
-        rec->scheme_known = 1;
-    }
-    return rec->https;
+    return told >= 0 ? told : connection_is_tls(r->connection);
 }
 
 int osp_request_scheme_is_untold(const request_rec *r)

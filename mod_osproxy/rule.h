@@ -19,7 +19,8 @@ enum osp_rule_id {
     OSP_RULE_PINNED_AUTH,
     OSP_RULE_RUN_COUNT, /* from here on the audit alone knows them: nothing runs per request */
     OSP_RULE_REFERENCED_CONTENT = OSP_RULE_RUN_COUNT,
-    OSP_RULE_CAPACITY,
+    OSP_RULE_MODE_COUNT, /* up to here modes are known while httpd runs: the watcher asks the last */
+    OSP_RULE_CAPACITY = OSP_RULE_MODE_COUNT,
     OSP_RULE_BACKEND_TLS,
     OSP_RULE_PROXY_TIMEOUT,
     OSP_RULE_BACKEND_TTL,

@@ -54,6 +54,12 @@ static const char *last_value(const ap_directive_t *node, const char *directive)
     return value;
 }
 
+static int is_written_at(const server_rec *s, const ap_directive_t *node)
+{
+    return s->defn_name && node->line_num == (int)s->defn_line_number
+           && strcmp(node->filename, s->defn_name) == 0;
+}
+
 const char *osp_settings_written(const server_rec *s, const server_rec *main_server,
                                  const char *directive)
 {
@@ -63,33 +69,60 @@ const char *osp_settings_written(const server_rec *s, const server_rec *main_ser
         return last_value(ap_conftree, directive);
     }
     for (node = ap_conftree; node; node = node->next) {
-        if (strcasecmp(node->directive, "<VirtualHost") == 0 && s->defn_name
-            && node->line_num == (int)s->defn_line_number
-            && strcmp(node->filename, s->defn_name) == 0) {
+        if (strcasecmp(node->directive, "<VirtualHost") == 0 && is_written_at(s, node)) {
             return last_value(node->first_child, directive);
         }
     }
     return NULL;
 }
 
+/* The next line of the whole configuration, sections included. */
+static const ap_directive_t *next_line(const ap_directive_t *node)
+{
+    if (node->first_child) {
+        return node->first_child;
+    }
+    while (node && !node->next) {
+        node = node->parent;
+    }
+    return node ? node->next : NULL;
+}
+
 int osp_settings_used(const char *directive)
 {
-    const ap_directive_t *node = ap_conftree;
+    const ap_directive_t *node;
 
-    while (node) {
+    for (node = ap_conftree; node; node = next_line(node)) {
         if (strcasecmp(node->directive, directive) == 0) {
             return 1;
         }
-        if (node->first_child) {
-            node = node->first_child;
-            continue;
-        }
-        while (node && !node->next) {
-            node = node->parent;
-        }
-        node = node ? node->next : NULL;
     }
     return 0;
+}
+
+void osp_settings_each(server_rec *main_server, const char *directive,
+                       void (*fn)(void *baton, const server_rec *s, int in_section, const char *args),
+                       void *baton)
+{
+    const ap_directive_t *node, *around;
+
+    for (node = ap_conftree; node; node = next_line(node)) {
+        const server_rec *s = NULL;
+        int in_section = 0;
+
+        if (strcasecmp(node->directive, directive) != 0) {
+            continue;
+        }
+        for (around = node->parent; around; around = around->parent) {
+            if (strcasecmp(around->directive, "<VirtualHost") != 0) {
+                in_section = 1;
+                continue;
+            }
+            for (s = main_server->next; s && !is_written_at(s, around); s = s->next) {
+            }
+        }
+        fn(baton, s, in_section, node->args);
+    }
 }
 
 static int listens_on(const server_rec *s, const server_addr_rec *address)

@@ -226,6 +226,17 @@ static enum osp_block by_rewrite(const osp_audit *audit, const osp_server *serve
     return OSP_OPEN;
 }
 
+/* mod_proxy takes a request before mod_alias does, whatever stands first in the file; only a Redirect
+ * in a section comes earlier still, and SetHandler takes what is left. */
+static bool is_proxied_first(const osp_audit *audit, const osp_server *server, const char *path,
+                             const osp_line *redirect)
+{
+    const osp_mapping *mapping =
+        redirect->section ? NULL : osp_mapping_for(audit->facts, server, path);
+
+    return mapping && mapping->kind != OSP_MAP_EXCLUDE && mapping->kind != OSP_MAP_HANDLER;
+}
+
 static enum osp_block by_redirect(const osp_audit *audit, const osp_server *server,
                                   const char *path, const osp_line **by)
 {
@@ -250,7 +261,8 @@ static enum osp_block by_redirect(const osp_audit *audit, const osp_server *serv
                     : *from == '/' && strncmp(from, path, length) == 0
                           && (from[length - 1] == '/' || !path[length] || path[length] == '/');
 
-            if (!hit || !osp_section_covers(facts, line->section, path)) {
+            if (!hit || !osp_section_covers(facts, line->section, path)
+                || is_proxied_first(audit, server, path, line)) {
                 continue;
             }
             *by = line;

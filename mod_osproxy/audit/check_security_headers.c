@@ -26,6 +26,17 @@ static const char *fault(const osp_header_line *header, const char *action, size
     return NULL;
 }
 
+/* "expr=… -z %{resp:Name} …", or -z resp('Name'): only where the answer has none, in either of httpd's
+ * tables of response headers. */
+static bool asks_first(const osp_line *line, const char *name)
+{
+    const char *condition = osp_line_arg(line, line->count - 1);
+
+    return osp_text_begins(condition, "expr=") && osp_text_holds(condition, "-z")
+           && osp_text_holds(condition, "resp") && osp_text_holds(condition, name)
+           && !osp_text_holds(condition, "||");
+}
+
 void osp_check_security_headers(osp_audit *audit, osp_server *server)
 {
     const osp_line *line;
@@ -39,7 +50,7 @@ void osp_check_security_headers(osp_audit *audit, osp_server *server)
             const char *what = fault(&header, action, i);
             const osp_arg *name;
 
-            if (!what || !osp_header_is(line, &header, names[i])
+            if (!what || !osp_header_is(line, &header, names[i]) || asks_first(line, names[i])
                 || osp_line_reach(audit, server, line) == OSP_REACHES_NOTHING) {
                 continue;
             }

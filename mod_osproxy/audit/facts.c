@@ -522,6 +522,17 @@ static void find_first(osp_facts *facts, osp_map *seen, osp_server *server)
     }
 }
 
+/* Whether a section of these lines turns the engine on: what it covers is audited, nothing else. */
+static bool is_on_in_a_section(const osp_server *server)
+{
+    const osp_line *line = server->first[OSP_W_OSP_ENGINE];
+
+    while (line && !(line->section && osp_engine_read(line) != OSP_AUDIT_OFF)) {
+        line = line->next;
+    }
+    return line != NULL;
+}
+
 static void read_engine(osp_facts *facts, osp_server *server)
 {
     const osp_line *line = osp_setting(facts, server, OSP_W_OSP_ENGINE);
@@ -530,7 +541,8 @@ static void read_engine(osp_facts *facts, osp_server *server)
     if (facts->survey) {
         server->engine = OSP_AUDIT_ON;
     }
-    server->audited = server->engine != OSP_AUDIT_OFF;
+    server->audited = server->engine != OSP_AUDIT_OFF || is_on_in_a_section(server)
+                      || is_on_in_a_section(facts->main);
     if (facts->survey && !osp_server_proxies(server)) {
         server->audited = false; /* not everything on a server is OutSystems */
     }

@@ -287,6 +287,26 @@ static void sort(osp_audit *audit)
     audit->last = list[count - 1];
 }
 
+/* Whether a section switches on what is off outside: engine or rule. */
+static bool is_on_in_a_section(const osp_audit *audit, const osp_server *server, enum osp_rule_id rule)
+{
+    static const enum osp_word words[] = {OSP_W_OSP_ENGINE, OSP_W_OSP_RULE};
+    const osp_line *line, *where;
+    const char *reason;
+    size_t i;
+
+    for (i = 0; i < sizeof words / sizeof words[0]; i++) {
+        OSP_EACH_LINE(audit->facts, server, words[i], line) {
+            if (line->section
+                && osp_facts_mode(audit->facts, server, line->section, rule, &reason, &where)
+                       != OSP_OFF) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Rules that somebody switched off are listed with their reason, whether or not there is a finding
  * to silence. */
 static void note_what_is_off(osp_audit *audit, osp_server *server)
@@ -298,7 +318,8 @@ static void note_what_is_off(osp_audit *audit, osp_server *server)
         const char *reason;
 
         if (osp_facts_mode(audit->facts, server, NULL, (enum osp_rule_id)rule, &reason, &where)
-            == OSP_OFF) {
+                == OSP_OFF
+            && !is_on_in_a_section(audit, server, (enum osp_rule_id)rule)) {
             server->verdicts[rule] = (osp_verdict){OSP_STATE_OFF, reason, where};
         }
     }

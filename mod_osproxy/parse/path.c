@@ -115,15 +115,11 @@ static inline uint64_t marks_of(uint64_t bytes, char wanted)
     return (bytes ^ (EACH_BYTE * (unsigned char)wanted)) - EACH_BYTE;
 }
 
-/*
- * False if a path has no %, no backslash and no dot that begins a segment, as nearly every one; it
- * reads eight bytes at once. True for others, and for those too short to be worth the effort.
- */
-static bool may_have_dots(osp_span path)
+bool osp_path_is_plain(osp_span path)
 {
     uint64_t here, next; /* the bytes at pos and those at pos + 1 */
     if (path.n <= sizeof here || path.p[0] == '.' || path.p[path.n - 1] == '\\') {
-        return path.n > 0;
+        return path.n == 0;
     }
     size_t last = path.n - sizeof here - 1;
     for (size_t pos = 0;; pos = last - pos > sizeof here ? pos + sizeof here : last) {
@@ -132,10 +128,10 @@ static bool may_have_dots(osp_span path)
         /* no byte of this is zero but for a / with a dot behind it */
         uint64_t pairs = (here ^ (EACH_BYTE * '/')) | (next ^ (EACH_BYTE * '.'));
         if ((marks_of(here, '%') | marks_of(here, '\\') | marks_of(pairs, 0)) & TOP_BITS) {
-            return true;
+            return false;
         }
         if (pos == last) {
-            return false;
+            return true;
         }
     }
 }
@@ -169,7 +165,7 @@ static enum osp_path_dots decoded_dots(osp_span path)
 
 enum osp_path_dots osp_path_dots(osp_span path)
 {
-    return may_have_dots(path) ? decoded_dots(path) : OSP_PATH_DOTS_NONE;
+    return osp_path_is_plain(path) ? OSP_PATH_DOTS_NONE : decoded_dots(path);
 }
 
 /* Reads one character and moves pos past it; of a run of slashes, past the run. */

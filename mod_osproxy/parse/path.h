@@ -18,6 +18,12 @@ enum osp_path_dots {
 };
 
 /*
+ * True if a path without query has no %, no backslash and no dot that begins a segment, as nearly every
+ * one; it reads eight bytes at once. False for others, and for those too short to be worth the effort.
+ */
+bool osp_path_is_plain(osp_span path);
+
+/*
  * Looks for a segment `.` or `..` in a path without query, its dots written plainly or as %2e.
  * PLAIN: both its ends are `/` or an end of the path. HIDDEN: one of its ends is a separator that
  * only IIS knows, or one of its bytes is written %uNNNN; HIDDEN wins. A dot segment with path

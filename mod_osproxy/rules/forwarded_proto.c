@@ -87,7 +87,9 @@ static int sweep(request_rec *r, const char *proto, int change)
 /* Whether mod_proxy builds the request's head itself and runs its fixups over it: for http and ws. */
 static int builds_head(const char *url)
 {
-    return strncasecmp(url, "http", 4) == 0 || strncasecmp(url, "ws", 2) == 0;
+    char first = url[0] | 0x20, second = url[0] ? url[1] | 0x20 : 0;
+
+    return (first == 'h' && second == 't') || (first == 'w' && second == 's'); /* h2 is another's */
 }
 
 int osp_forwarded_proto_route(request_rec *r, osp_request *rec, osp_route *way)

@@ -118,7 +118,7 @@ static void put_back(request_rec *r, enum osp_mode mode, osp_span target, osp_ro
 
 /* The request line that counts: the client's own, before httpd redirected internally. NULL when
  * this request is of httpd's own making: a sub-request or an ErrorDocument. */
-static const request_rec *asked_for(const request_rec *r)
+static request_rec *asked_for(request_rec *r)
 {
     if (r->main) {
         return NULL;
@@ -139,13 +139,16 @@ static int is_sendable(osp_span target)
 int osp_path_unchanged_route(request_rec *r, osp_request *rec, osp_route *way)
 {
     enum osp_mode mode = osp_request_mode(r, OSP_RULE_PATH_UNCHANGED);
-    const request_rec *asked = mode == OSP_OFF ? NULL : asked_for(r);
+    request_rec *asked = mode == OSP_OFF ? NULL : asked_for(r);
     osp_span target, path;
     char *sent = path_of(way->url);
     enum osp_path_dots dots;
 
     (void)rec;
     if (!asked || !sent || !(target = osp_request_target(asked)).n) {
+        return OK;
+    }
+    if (osp_request_get(asked)->plain_path && strcmp(sent, target.p) == 0) {
         return OK;
     }
     path = (osp_span){target.p, osp_path_length(target)};
@@ -194,10 +197,18 @@ static void write_slashes(char *path, int encoded)
  * of them counts. */
 static int read_as_iis(request_rec *r)
 {
-    if (r->parsed_uri.path && !r->main && !r->prev
-        && osp_server_mode(r->server, OSP_RULE_PATH_UNCHANGED) == OSP_ENFORCE) {
-        write_slashes(r->parsed_uri.path, !osp_server_conf_get(r->server)->no_encoded_slash);
-        r->uri = r->parsed_uri.path;
+    char *path = r->parsed_uri.path;
+
+    if (!path || r->main || r->prev
+        || osp_server_mode(r->server, OSP_RULE_PATH_UNCHANGED) != OSP_ENFORCE) {
+        return DECLINED;
+    }
+    if (osp_path_is_plain(osp_span_of(path))) {
+        osp_request_get(r)->plain_path = 1;
+    }
+    else {
+        write_slashes(path, !osp_server_conf_get(r->server)->no_encoded_slash);
+        r->uri = path;
     }
     return DECLINED;
 }

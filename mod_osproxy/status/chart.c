@@ -73,10 +73,15 @@ static void put_words(osp_sink *sink, const hour *sums)
 {
     osp_out_format(&sink->out, "%" PRIu64 " in the last hour", sums->sum);
     if (sums->sum) {
-        osp_out_format(&sink->out,
-                       ", most %" PRIu64 " a minute (%d min ago), %" PRIu64
-                       " in the last full minute",
-                       sums->most, sums->most_at, sums->minutes[OSP_MODEL_MINUTES - 2]);
+        osp_out_format(&sink->out, ", most %" PRIu64 " a minute (", sums->most);
+        if (sums->most_at) {
+            osp_out_format(&sink->out, "%d min ago", sums->most_at);
+        }
+        else {
+            osp_put(sink, "now");
+        }
+        osp_out_format(&sink->out, "), %" PRIu64 " in the last full minute",
+                       sums->minutes[OSP_MODEL_MINUTES - 2]);
     }
 }
 

@@ -37,6 +37,9 @@ void osp_page_rule_link(osp_sink *sink, enum osp_rule_id rule);
 /* The audit's findings: all, or those of one rule (OSP_RULE_COUNT: all). Returns how many. */
 int osp_page_findings(osp_sink *sink, const osp_view *view, enum osp_rule_id rule);
 
+/* "off: the reason", when a rule is off for a site of the model; returns whether it is. */
+bool osp_page_off(osp_sink *sink, const osp_view *view, int site, enum osp_rule_id rule);
+
 /* A sign and a word in the colour of good, bad, warn or off. */
 void osp_page_mark(osp_sink *sink, const char *colour, const char *text);
 

@@ -44,28 +44,38 @@
     "figure{margin:0}svg{display:block;width:100%;height:3rem}"                                    \
     "path{stroke:currentColor;stroke-width:3;fill:none}.base{stroke-width:1;stroke:var(--line)}"   \
     "figcaption{font-size:.85rem}.finding{margin:.6rem 0;padding-left:.6rem;"                      \
-    "border-left:3px solid var(--line)}nav a{margin-right:.75rem}"                                 \
+    "border-left:3px solid var(--line)}nav a{margin-right:.75rem}form{margin:.75rem 0}"            \
+    "button{font:inherit;padding:.3rem .9rem;margin-right:.5rem;border:1px solid var(--info);"     \
+    "border-radius:.4rem;background:var(--soft);color:var(--info);cursor:pointer}"                 \
+    "button:focus-visible{outline:2px solid var(--info);outline-offset:2px}"                       \
+    "td>span{white-space:nowrap}"                                                                  \
     "@media(max-width:30rem){body{padding:.25rem .5rem 1rem}th,td{padding:.25rem .15rem;"          \
-    "font-size:.85rem}}"                                                                           \
+    "font-size:.85rem}.wide,.wide caption,.wide tbody,.wide tr,.wide th,.wide td{display:block}"   \
+    ".wide thead{display:none}.wide td,.wide tbody th{border:0;padding:.1rem 0}"                   \
+    ".wide tr{border-bottom:1px solid var(--line);padding:.35rem 0}.wide td>span{white-space:"     \
+    "normal}.wide th{font-size:1rem}.wide td[data-is]:before{content:attr(data-is) ' ';"           \
+    "color:var(--off)}.wide td details{display:inline-block;vertical-align:baseline}}"             \
     "@media(prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}"
 
 #define SCRIPT                                                                                     \
-    "setInterval(function(){var o=document.querySelector('main'),a=document.activeElement,"        \
+    "function f(){var o=document.querySelector('main'),a=document.activeElement,"                  \
     "k=a&&a.tagName=='SUMMARY'?a.parentNode.id:'';"                                                \
     "if(document.hidden||!getSelection().isCollapsed||(!k&&o.contains(a)))return;"                 \
     "fetch(location.href,{cache:'no-store'}).then(function(r){return r.ok?r.text():''})"           \
     ".then(function(t){var n=new "                                                                 \
     "DOMParser().parseFromString(t,'text/html').querySelector('main');"                            \
     "if(!n)return;o.querySelectorAll('details[id]').forEach(function(d){"                          \
-    "var e=n.querySelector('#'+d.id);if(e)e.open=d.open});o.replaceWith(n);"                       \
+    "var e=n.querySelector('#'+d.id);if(e)e.open=d.open});o.replaceWith(n);soon();"                \
     "if(k&&(k=document.getElementById(k)))k.querySelector('summary').focus({preventScroll:true})}" \
     ")"                                                                                            \
-    ".catch(function(){})},30000)"
+    ".catch(function(){})}"                                                                        \
+    "function soon(){if(document.querySelector('main.soon'))setTimeout(f,2000)}"                   \
+    "setInterval(f,30000);addEventListener('DOMContentLoaded',soon)"
 
 const char osp_page_policy[] =
-    "default-src 'none'; style-src 'sha256-9NaxVurPwSYm9xMIPQ51BmTVYfbPSVnSh5lkVZxZcxQ='; "
-    "script-src 'sha256-TRqxyiWwxEITWHxLXMe+TSGUybjgkRabWVXr/JXvz8I='; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    "default-src 'none'; style-src 'sha256-aZMqyBcf022AffoIE8Ks3uD8EMOE3kMccjxJLTVe1/0='; "
+    "script-src 'sha256-ZEkqJ02eVyK2xDwV9pfVf3L8OQ/lkZqfoLJkNp4pSfo='; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /* ---- pieces -------------------------------------------------------------------------------- */
 
@@ -75,8 +85,14 @@ void osp_page_begin(osp_sink *sink, const osp_view *view, const char *title)
                   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                   "<title>");
     osp_out_html(&sink->out, title);
-    osp_put(sink, "</title>\n<style>" STYLE "</style>\n<script>" SCRIPT "</script></head><body>\n"
-                  "<main>\n<h1>");
+    osp_put(sink, "</title>\n<style>" STYLE "</style>\n<script>" SCRIPT "</script>");
+    if (osp_view_is_checking(view)) { /* its end is worth waiting for */
+        osp_put(sink, "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript></head>"
+                      "<body>\n<main class=\"soon\">\n<h1>");
+    }
+    else {
+        osp_put(sink, "</head><body>\n<main>\n<h1>");
+    }
     osp_out_html(&sink->out, title);
     osp_put(sink, " <small>");
     osp_out_html(&sink->out, view->version);
@@ -107,6 +123,24 @@ void osp_page_mark(osp_sink *sink, const char *colour, const char *text)
                    sign);
     osp_out_html(&sink->out, text);
     osp_put(sink, "</span>");
+}
+
+bool osp_page_off(osp_sink *sink, const osp_view *view, int site, enum osp_rule_id rule)
+{
+    const char *reason = osp_view_why_off(view, site, rule);
+
+    if (!reason) {
+        return false;
+    }
+    osp_page_mark(sink, "off", "off");
+    osp_put(sink, " <small>");
+    osp_page_rule_link(sink, rule);
+    if (*reason) {
+        osp_put(sink, ": ");
+        osp_out_html(&sink->out, reason);
+    }
+    osp_put(sink, "</small>");
+    return true;
 }
 
 void osp_page_number(osp_sink *sink, int64_t count, const char *one, const char *many)

@@ -94,12 +94,15 @@ static void put_trouble(osp_sink *sink, const osp_view *view, const osp_trouble 
     char text[1024];
 
     osp_put(sink, "<li>");
-    osp_page_mark(sink, trouble->warning ? "bad" : "warn", trouble->warning ? "warning:" : "note:");
+    if (!osp_page_off(sink, view, trouble->site, trouble->rule)) {
+        osp_page_mark(sink, trouble->warning ? "bad" : "warn",
+                      trouble->warning ? "warning:" : "note:");
+    }
     osp_put(sink, " ");
     osp_model_describe(view->model, trouble, text, sizeof text);
     osp_out_html(&sink->out, text);
     osp_model_advise(view->model, trouble, text, sizeof text);
-    if (text[0]) {
+    if (text[0] && !trouble->off) {
         osp_put(sink, "<br><small>");
         osp_out_html(&sink->out, text);
         osp_put(sink, "</small>");
@@ -137,6 +140,34 @@ static void put_attention(osp_sink *sink, const osp_view *view, const osp_index 
         }
     }
     osp_put(sink, "</ul>\n");
+}
+
+/* ---- the check on demand --------------------------------------------------------------------- */
+
+static void put_check(osp_sink *sink, const osp_view *view)
+{
+    const osp_model *model = view->model;
+
+    osp_put(sink, "<form method=\"post\" action=\"?check\" id=\"check\"><button>Check now</button> ");
+    if (osp_view_is_checking(view)) {
+        osp_put(sink, "A check is under way, asked for ");
+        osp_page_ago(sink, model->asked_at, view->now);
+        osp_put(sink, ".");
+    }
+    else if (model->asked != model->answered) {
+        osp_put(sink, "<span class=\"warn\">The check asked for ");
+        osp_page_ago(sink, model->asked_at, view->now);
+        osp_put(sink, " has not come to its end.</span>");
+    }
+    else if (model->answered_at) {
+        osp_put(sink, "Checked as asked ");
+        osp_page_ago(sink, model->answered_at, view->now);
+        osp_put(sink, ": what was found is on this page.");
+    }
+    else {
+        osp_put(sink, "<small>looks at every module at once, not when its turn comes</small>");
+    }
+    osp_put(sink, "</form>\n");
 }
 
 /* ---- requirements --------------------------------------------------------------------------- */
@@ -315,6 +346,9 @@ void osp_page_html(osp_sink *sink, const osp_view *view)
     osp_put(sink, "<nav aria-label=\"on this page\"><a href=\"#rules\">Requirements</a> "
                   "<a href=\"#findings\">Findings</a> <a href=\"#watch\">Farm</a> "
                   "<a href=\"#pins\">Windows authentication</a> <a href=\"?\">Refresh</a></nav>\n");
+    if (view->model) {
+        put_check(sink, view);
+    }
     put_attention(sink, view, &index);
     put_vhosts(sink, view);
     put_audit(sink, view);

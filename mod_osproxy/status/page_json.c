@@ -67,6 +67,7 @@ static void put_vhost(osp_sink *sink, const osp_view_vhost *vhost)
     put_text(sink, "file", vhost->file);
     put_count(sink, "line", vhost->line);
     put_text(sink, "engine", vhost->engine);
+    put_place(sink, "site", vhost->site, vhost->site >= 0);
     osp_put(sink, ",\"rules\":{");
     for (id = 0; id < OSP_RULE_RUN_COUNT; id++) {
         const osp_view_rule *rule = &vhost->rules[id];
@@ -121,6 +122,7 @@ static void put_sites(osp_sink *sink, const osp_view *view)
             put_text(sink, "name", site->name);
             put_number(sink, "port", site->port);
             put_bool(sink, "https", site->https);
+            put_text(sink, "cannot_be_asked", osp_view_hindrance(site->hindrance));
             put_count(sink, "requests", site->requests);
             put_count(sink, "failed", site->failed);
             put_minutes(sink, view, site);
@@ -138,6 +140,7 @@ static void put_module(osp_sink *sink, const osp_watched *module)
     put_bool(sink, "seen", module->seen);
     put_text(sink, "kind", osp_view_kind(module));
     put_text(sink, "state", osp_module_state_name(osp_view_state(module)));
+    put_text(sink, "cannot_be_asked", osp_view_hindrance(module->hindrance));
     put_number(sink, "front_status", module->front_status);
     osp_out_format(&sink->out, ",\"exists\":%s",
                    module->exists == 1   ? "true"
@@ -264,7 +267,9 @@ static void put_troubles(osp_sink *sink, const osp_view *view, const osp_index *
 
         osp_sink_pass(sink);
         osp_out_format(&sink->out, "%s\n    {\"kind\":\"%s\",\"severity\":\"%s\"", i ? "," : "",
-                       osp_trouble_name(trouble->kind), trouble->warning ? "warning" : "note");
+                       osp_trouble_name(trouble->kind), osp_trouble_severity(trouble));
+        put_text(sink, "rule", osp_rule_get(trouble->rule)->name);
+        put_text(sink, "reason", osp_view_why_off(view, trouble->site, trouble->rule));
         put_place(sink, "site", trouble->site, trouble->site >= 0);
         put_place(sink, "module", trouble->module, trouble->module >= 0);
         put_place(sink, "app", trouble->app, trouble->app >= 0);
@@ -294,8 +299,12 @@ static void put_watch(osp_sink *sink, const osp_view *view)
     put_count(sink, "probes", view->model->probes);
     put_count(sink, "pages", view->model->pages);
     put_count(sink, "dropped", view->model->dropped);
+    put_count(sink, "bytes", view->table);
+    put_number(sink, "deploy", view->deploy);
     put_number(sink, "asked", view->model->asked);
     put_number(sink, "answered", view->model->answered);
+    put_number(sink, "asked_at", view->model->asked_at);
+    put_number(sink, "answered_at", view->model->answered_at);
     put_number(sink, "warnings", index.warnings);
     put_troubles(sink, view, &index);
     put_sites(sink, view);

@@ -74,7 +74,7 @@ static void label_model(labels *all, const osp_view *view)
     for (i = 0; i < OSP_MODEL_MODULES; i++) {
         osp_out out = {.memory = view->memory};
 
-        if (osp_view_module(model, i)) {
+        if (osp_view_named_module(model, i)) {
             label_site(&out, &model->sites[model->modules[i].site]);
             put_label(&out, "module", model->modules[i].name);
             all->modules[i] = once(&seen, &out);
@@ -255,7 +255,7 @@ static uint64_t module_value(const osp_watched *module, const osp_index *index, 
     case 0:
         return state == OSP_MODULE_AVAILABLE;
     case 1:
-        return state > OSP_MODULE_AVAILABLE;
+        return state > OSP_MODULE_AVAILABLE && state != OSP_MODULE_UNASKABLE;
     case 2:
         return (uint64_t)(index->references.first[i + 1] - index->references.first[i]);
     case 3:
@@ -315,7 +315,8 @@ static void put_watch(osp_sink *sink, const osp_view *view, labels *all)
     single(sink, "troubles", "What somebody should look at, of all kinds.",
            (uint64_t)index.warnings);
     for (i = 0; i < OSP_TROUBLE_COUNT; i++) {
-        single(sink, names[i], "Troubles of this kind, notes included.", (uint64_t)index.kinds[i]);
+        single(sink, names[i], "Troubles of this kind, notes included, without those of rules that are off.",
+               (uint64_t)(index.kinds[i] - index.off[i]));
     }
     counter(sink, "watch_probes", "Requests of the watchers.", view->model->probes);
     counter(sink, "watch_pages", "Pages that were read in passing.", view->model->pages);

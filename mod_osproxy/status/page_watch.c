@@ -82,7 +82,7 @@ static void put_missing(osp_sink *sink, const osp_view *view, const osp_index *i
     int i;
 
     osp_put(sink, "<h3 id=\"missing\">Missing content</h3>\n");
-    if (!index->kinds[OSP_TROUBLE_MISSING]) {
+    if (index->kinds[OSP_TROUBLE_MISSING] == index->off[OSP_TROUBLE_MISSING]) {
         osp_put(sink, "<p>None: what is referred to is available from outside.</p>\n");
     }
     for (i = 0; i < index->trouble_count; i++) {
@@ -93,16 +93,21 @@ static void put_missing(osp_sink *sink, const osp_view *view, const osp_index *i
             continue;
         }
         osp_put(sink, "<div class=\"finding\"><p>");
-        osp_page_mark(sink, "bad", "missing");
+        if (!osp_page_off(sink, view, trouble->site, trouble->rule)) {
+            osp_page_mark(sink, "bad", "missing");
+        }
         osp_put(sink, " ");
         osp_model_describe(view->model, trouble, text, sizeof text);
         osp_out_html(&sink->out, text);
         osp_put(sink, " <small>");
         osp_page_ago(sink, trouble->since, view->now);
-        osp_put(sink, "</small></p>\n<pre>");
-        osp_model_advise(view->model, trouble, text, sizeof text);
-        osp_out_html(&sink->out, text);
-        osp_put(sink, "</pre>\n");
+        osp_put(sink, "</small></p>\n");
+        if (!trouble->off) {
+            osp_put(sink, "<pre>");
+            osp_model_advise(view->model, trouble, text, sizeof text);
+            osp_out_html(&sink->out, text);
+            osp_put(sink, "</pre>\n");
+        }
         if (trouble->references > 1) {
             osp_out_format(&sink->out, "<details id=\"missing-%d\"><summary>", trouble->module);
             osp_page_number(sink, trouble->references, "reference", "references");
@@ -145,6 +150,8 @@ static void put_versions(osp_sink *sink, const osp_view *view, const osp_index *
 static void put_app(osp_sink *sink, const osp_view *view, const osp_index *index, int at)
 {
     const osp_app *app = osp_view_app(view->model, at);
+    const char *off = app->up == 2 ? osp_view_why_off(view, app->site, OSP_RULE_REFERENCED_CONTENT)
+                                   : NULL;
 
     osp_put(sink, "<tr><th scope=\"row\">");
     osp_out_html(&sink->out, app->url);
@@ -152,13 +159,13 @@ static void put_app(osp_sink *sink, const osp_view *view, const osp_index *index
     put_site(sink, &view->model->sites[app->site]);
     osp_put(sink, "</small></th><td>");
     osp_page_mark(sink,
-                  app->up == 1   ? "good"
-                  : app->up == 2 ? "bad"
+                  app->up == 1           ? "good"
+                  : app->up == 2 && !off ? "bad"
                                  : "off",
                   app->up == 1   ? "answers"
                   : app->up == 2 ? "does not answer"
                                  : "not asked yet");
-    if (app->status) {
+    if (app->status && app->up != 1) {
         osp_out_format(&sink->out, " <small>%d</small>", app->status);
     }
     if (app->since > 0) {
@@ -166,7 +173,11 @@ static void put_app(osp_sink *sink, const osp_view *view, const osp_index *index
         osp_page_ago(sink, app->since, view->now);
         osp_put(sink, "</small>");
     }
-    osp_put(sink, "</td><td>");
+    if (off) {
+        osp_put(sink, "<br>");
+        osp_page_off(sink, view, app->site, OSP_RULE_REFERENCED_CONTENT);
+    }
+    osp_put(sink, "</td><td data-is=\"versions\">");
     put_versions(sink, view, index, at);
     osp_put(sink, "</td></tr>\n");
     osp_sink_pass(sink);
@@ -180,7 +191,7 @@ static void put_apps(osp_sink *sink, const osp_view *view, const osp_index *inde
     for (i = 0; i < OSP_MODEL_APPS; i++) {
         if (osp_view_app(view->model, i)) {
             if (!any++) {
-                osp_put(sink, "<table><thead><tr><th scope=\"col\">app server</th>"
+                osp_put(sink, "<table class=\"wide\"><thead><tr><th scope=\"col\">app server</th>"
                               "<th scope=\"col\">health</th><th scope=\"col\">versions</th></tr>"
                               "</thead><tbody>\n");
             }
@@ -192,22 +203,28 @@ static void put_apps(osp_sink *sink, const osp_view *view, const osp_index *inde
 
 /* ---- modules ------------------------------------------------------------------------------- */
 
-static bool is_wrong(const osp_watched *module)
-{
-    return osp_view_state(module) > OSP_MODULE_AVAILABLE;
-}
-
 static void put_availability(osp_sink *sink, const osp_view *view, const osp_watched *module)
 {
     enum osp_module_state state = osp_view_state(module);
+    bool missed = osp_view_is_missed(view->model, module);
 
     osp_page_mark(sink,
-                  state == OSP_MODULE_UNKNOWN     ? "off"
-                  : state == OSP_MODULE_AVAILABLE ? "good"
-                                                  : "bad",
+                  state == OSP_MODULE_AVAILABLE ? "good"
+                  : missed                      ? "bad"
+                                                : "off",
                   osp_module_state_name(state));
-    if (module->front_status) {
+    if (module->front_status && state > OSP_MODULE_AVAILABLE) {
         osp_out_format(&sink->out, " <small>%d</small>", module->front_status);
+    }
+    if (state == OSP_MODULE_UNASKABLE && osp_view_hindrance(module->hindrance)) {
+        osp_put(sink, "<br><small>");
+        osp_put(sink, osp_view_hindrance(module->hindrance));
+        osp_put(sink, "</small>");
+    }
+    else if (state > OSP_MODULE_AVAILABLE && !missed
+             && osp_view_why_off(view, module->site, OSP_RULE_REFERENCED_CONTENT)) {
+        osp_put(sink, "<br>");
+        osp_page_off(sink, view, module->site, OSP_RULE_REFERENCED_CONTENT);
     }
     if (module->to[0]) {
         osp_put(sink, "<br><small>to ");
@@ -217,7 +234,7 @@ static void put_availability(osp_sink *sink, const osp_view *view, const osp_wat
     if (module->exists == 2) {
         osp_put(sink, "<br><small>no app server has it</small>");
     }
-    if (module->since > 0 && is_wrong(module)) {
+    if (module->since > 0 && missed) {
         osp_put(sink, "<br><small>since ");
         osp_page_ago(sink, module->since, view->now);
         osp_put(sink, "</small>");
@@ -245,10 +262,11 @@ static void put_module(osp_sink *sink, const osp_view *view, const osp_index *in
     }
     osp_put(sink, "</small></th><td>");
     put_availability(sink, view, module);
-    osp_put(sink, "</td><td>");
+    osp_put(sink, "</td><td data-is=\"referred to by\">");
     if (references) {
-        osp_out_format(&sink->out, "<details id=\"module-%d\"><summary>%d</summary>", at,
-                       references);
+        osp_out_format(&sink->out, "<details id=\"module-%d\"><summary>", at);
+        osp_page_number(sink, references, "module", "modules");
+        osp_put(sink, "</summary>");
         put_referrers(sink, view, index, at);
         osp_put(sink, "</details>");
     }
@@ -264,14 +282,14 @@ static void put_module_table(osp_sink *sink, const osp_view *view, const osp_ind
 {
     int i;
 
-    osp_put(sink, "<table><caption>");
+    osp_put(sink, "<table class=\"wide\"><caption>");
     osp_put(sink, caption);
     osp_put(sink, "</caption><thead><tr><th scope=\"col\">module</th><th scope=\"col\">from outside"
                   "</th><th scope=\"col\">referred to by</th></tr></thead><tbody>\n");
     for (i = 0; i < index->module_count; i++) {
-        const osp_watched *module = osp_view_module(view->model, i);
+        const osp_watched *module = osp_view_named_module(view->model, i);
 
-        if (module && is_wrong(module) == wrong) {
+        if (module && osp_view_is_missed(view->model, module) == wrong) {
             put_module(sink, view, index, i);
         }
     }
@@ -283,29 +301,33 @@ static void put_modules(osp_sink *sink, const osp_view *view, const osp_index *i
     int i, wrong = 0, right = 0;
 
     for (i = 0; i < index->module_count; i++) {
-        const osp_watched *module = osp_view_module(view->model, i);
+        const osp_watched *module = osp_view_named_module(view->model, i);
 
-        wrong += module && is_wrong(module);
-        right += module && !is_wrong(module);
+        wrong += module && osp_view_is_missed(view->model, module);
+        right += module && !osp_view_is_missed(view->model, module);
     }
     osp_put(sink, "<h3 id=\"modules\">Modules</h3>\n<p>");
-    osp_page_number(sink, wrong + right, "module is known, ", "modules are known, ");
-    osp_out_format(&sink->out, "%d of them not available.</p>\n", wrong);
+    osp_page_number(sink, wrong + right, "module is known", "modules are known");
+    if (wrong) {
+        osp_out_format(&sink->out, ", %d of them not available", wrong);
+    }
+    osp_put(sink, ".</p>\n");
     if (wrong) {
         osp_out_format(&sink->out, "<details id=\"modules-wrong\"%s><summary>",
                        wrong <= FEW ? " open" : "");
         osp_page_number(sink, wrong, "module that is not available",
                         "modules that are not available");
         osp_put(sink, "</summary>\n");
-        put_module_table(sink, view, index, true, "Not available from outside");
+        put_module_table(sink, view, index, true, "Not available from outside, and who refers to them");
         osp_put(sink, "</details>\n");
     }
     if (right) {
         osp_out_format(&sink->out, "<details id=\"modules-right\"%s><summary>",
                        right <= FEW ? " open" : "");
-        osp_page_number(sink, right, "other module", "other modules");
+        osp_page_number(sink, right, wrong ? "other module" : "module",
+                        wrong ? "other modules" : "modules");
         osp_put(sink, "</summary>\n");
-        put_module_table(sink, view, index, false, "Available, or not asked yet");
+        put_module_table(sink, view, index, false, "Where the front door hands them on, and who refers to them");
         osp_put(sink, "</details>\n");
     }
 }
@@ -316,6 +338,8 @@ static void put_fault(osp_sink *sink, const osp_view *view, const osp_fault *fau
 {
     const osp_watched *module = &view->model->modules[fault->module];
     const osp_app *app = osp_view_app(view->model, fault->app - 1);
+    enum osp_rule_id rule = osp_cause_rule((enum osp_cause)fault->cause);
+    bool off = osp_model_is_off(view->model, module->site, rule);
 
     osp_put(sink, "<tr><th scope=\"row\">");
     osp_out_html(&sink->out, fault->path);
@@ -324,17 +348,22 @@ static void put_fault(osp_sink *sink, const osp_view *view, const osp_fault *fau
     osp_put(sink, "</small></th><td>");
     osp_out_html(&sink->out, app ? app->url : "front door");
     osp_put(sink, "</td><td>");
-    osp_page_mark(sink, "bad", osp_view_cause(fault));
+    osp_page_mark(sink, off ? "off" : "bad", osp_view_cause(fault));
     if (fault->status) {
         osp_out_format(&sink->out, " <small>%d</small>", fault->status);
     }
     osp_put(sink, " <small>since ");
     osp_page_ago(sink, fault->since, view->now);
-    osp_put(sink, "</small></td></tr>\n");
+    osp_put(sink, "</small>");
+    if (off) {
+        osp_put(sink, "<br>");
+        osp_page_off(sink, view, module->site, rule);
+    }
+    osp_put(sink, "</td></tr>\n");
     osp_sink_pass(sink);
 }
 
-static void put_integrity(osp_sink *sink, const osp_view *view)
+static void put_integrity(osp_sink *sink, const osp_view *view, const osp_index *index)
 {
     uint64_t resources = 0, verified = 0;
     int i, any = 0;
@@ -347,13 +376,14 @@ static void put_integrity(osp_sink *sink, const osp_view *view)
     }
     osp_out_format(&sink->out,
                    "<h3 id=\"integrity\">Integrity</h3>\n<p>%" PRIu64 " of %" PRIu64
-                   " resources were compared with their hashes and found right.</p>\n",
+                   " resources were found to be what their hashes say",
                    verified, resources);
+    osp_put(sink, index->kinds[OSP_TROUBLE_RESOURCE] ? ".</p>\n" : "; none was found to differ.</p>\n");
     for (i = 0; i < OSP_MODEL_FAULTS; i++) {
         if (osp_view_fault(view->model, i)) {
             if (!any++) {
                 osp_put(sink,
-                        "<table><caption>Resources that are not what their hashes say</caption>"
+                        "<table class=\"wide\"><caption>Resources that are not what their hashes say</caption>"
                         "<thead><tr><th scope=\"col\">resource</th><th scope=\"col\">where</th>"
                         "<th scope=\"col\">cause</th></tr></thead><tbody>\n");
             }
@@ -361,6 +391,39 @@ static void put_integrity(osp_sink *sink, const osp_view *view)
         }
     }
     osp_put(sink, any ? "</tbody></table>\n" : "");
+}
+
+/* ---- what keeps the picture from being complete ---------------------------------------------- */
+
+static void put_hindrances(osp_sink *sink, const osp_view *view)
+{
+    int i;
+
+    for (i = 0; i < OSP_MODEL_SITES; i++) {
+        const osp_site *site = osp_view_site(view->model, i);
+
+        if (site && osp_view_hindrance(site->hindrance)) {
+            osp_put(sink, "<p>");
+            osp_page_mark(sink, "warn", "cannot be asked:");
+            osp_put(sink, " ");
+            put_site(sink, site);
+            osp_put(sink, ", for ");
+            osp_put(sink, osp_view_hindrance(site->hindrance));
+            osp_put(sink, ". Of its modules only the app servers are asked.</p>\n");
+        }
+    }
+}
+
+static void put_fullness(osp_sink *sink, const osp_model *model)
+{
+    if (model->dropped) {
+        osp_put(sink, "<p>");
+        osp_page_mark(sink, "warn", "not all of it fits:");
+        osp_out_format(&sink->out,
+                       " the table holds %d modules, %d references, %d app servers. The rest is not "
+                       "watched, and the picture not complete.</p>\n",
+                       OSP_MODEL_MODULES, OSP_MODEL_REFERENCES, OSP_MODEL_APPS);
+    }
 }
 
 void osp_page_watch(osp_sink *sink, const osp_view *view, const osp_index *index)
@@ -374,17 +437,15 @@ void osp_page_watch(osp_sink *sink, const osp_view *view, const osp_index *index
     }
     osp_put(sink, "<p>Watched since ");
     osp_page_ago(sink, model->began, view->now);
-    osp_out_format(&sink->out, ": %" PRIu64 " probes, %" PRIu64 " pages read in passing.",
-                   model->probes, model->pages);
-    if (model->dropped) {
-        osp_put(sink, " ");
-        osp_page_number(sink, (int64_t)(model->dropped & INT64_MAX), "fact", "facts");
-        osp_put(sink, " did not fit: the picture is not complete.");
-    }
-    osp_put(sink, "</p>\n");
+    osp_out_format(&sink->out,
+                   ": %" PRIu64 " probes, %" PRIu64 " pages read in passing. "
+                   "<small>The table takes %.1f MB, whatever the farm.</small></p>\n",
+                   model->probes, model->pages, (double)view->table / 1e6);
+    put_hindrances(sink, view);
+    put_fullness(sink, model);
     put_missing(sink, view, index);
     put_hour(sink, view);
     put_apps(sink, view, index);
     put_modules(sink, view, index);
-    put_integrity(sink, view);
+    put_integrity(sink, view, index);
 }

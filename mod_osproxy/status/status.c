@@ -81,6 +81,7 @@ static void read_vhost(osp_view_vhost *vhost, const server_rec *s, const osp_ser
     vhost->line = s->defn_line_number;
     vhost->engine = engine_name(s);
     vhost->judged = judged;
+    vhost->site = osp_server_conf_get(s)->site - 1;
     read_rules(vhost, s);
 }
 
@@ -148,7 +149,8 @@ static const osp_view *gather(apr_pool_t *p, apr_time_t now)
     view->started = ap_scoreboard_image && ap_scoreboard_image->global
                         ? apr_time_sec(ap_scoreboard_image->global->restart_time)
                         : 0;
-    view->deploy = OSP_DEPLOY;
+    view->deploy = osp_watch_deploy();
+    view->table = osp_watch_size();
     view->audit = read_audit(memory, p);
     view->model = osp_model_read(p);
     read_vhosts(view, p);
@@ -181,7 +183,7 @@ static void send_html(request_rec *r, osp_sink *sink, const osp_view *view)
 
     ap_set_content_type(r, "text/html; charset=utf-8");
     apr_table_setn(r->headers_out, "Content-Security-Policy", osp_page_policy);
-    apr_table_setn(r->headers_out, "Referrer-Policy", "no-referrer");
+    apr_table_setn(r->headers_out, "Referrer-Policy", "same-origin"); /* or Origin is null */
     if (!name) {
         osp_page_html(sink, view);
     }
@@ -194,6 +196,51 @@ static void send_html(request_rec *r, osp_sink *sink, const osp_view *view)
     }
 }
 
+static int is_check(const request_rec *r)
+{
+    return r->args && strcmp(r->args, "check") == 0;
+}
+
+/* Whether an URL is of the host that was asked. */
+static int is_of_host(const char *url, const char *host)
+{
+    const char *authority = ap_strstr_c(url, "://");
+    apr_size_t length = authority ? strcspn(authority + 3, "/?#") : 0;
+
+    return host && length && length == strlen(host) && strncasecmp(authority + 3, host, length) == 0;
+}
+
+/* Whether a page of another site makes a browser ask (Fetch Metadata; RFC 6454; browsers send one of
+ * them with every POST). Scripts send none, and GET. */
+static int is_forged(const request_rec *r)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+    const char *origin = apr_table_get(r->headers_in, "Origin");
+    const char *referer = apr_table_get(r->headers_in, "Referer");
+    const char *host = apr_table_get(r->headers_in, "Host");
+
+    if (site) {
+        return strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
+    }
+    if (origin) {
+        return !is_of_host(origin, host);
+    }
+    return r->method_number == M_POST || (referer && !is_of_host(referer, host));
+}
+
+/* The button of the page: asks, and leads back to it. */
+static int check_now(request_rec *r)
+{
+    int status = ap_discard_request_body(r);
+
+    if (status != OK) {
+        return status;
+    }
+    osp_watch_ask();
+    apr_table_setn(r->headers_out, "Location", "?");
+    return HTTP_SEE_OTHER;
+}
+
 static int handler(request_rec *r)
 {
     const osp_view *view;
@@ -202,18 +249,24 @@ static int handler(request_rec *r)
     if (!r->handler || strcmp(r->handler, "osproxy-status") != 0) {
         return DECLINED;
     }
-    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
-    if (r->method_number != M_GET) {
+    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, is_check(r) ? M_POST : -1, -1);
+    if (r->method_number != M_GET && !(r->method_number == M_POST && is_check(r))) {
         return HTTP_METHOD_NOT_ALLOWED;
     }
-    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
-    if (r->args && strcmp(r->args, "check") == 0) {
+    apr_table_setn(r->err_headers_out, "Cache-Control", "no-store"); /* of errors as well */
+    apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
+    if (is_check(r)) {
+        if (is_forged(r)) {
+            return HTTP_FORBIDDEN;
+        }
+        if (r->method_number == M_POST) {
+            return check_now(r);
+        }
         osp_watch_ask();
     }
     view = gather(r->pool, r->request_time);
     sink = (osp_sink){.out = {.memory = view->memory}, .send = send_text, .baton = r};
-    if (r->args && (strcmp(r->args, "json") == 0 || strcmp(r->args, "check") == 0)) {
+    if (is_check(r) || (r->args && strcmp(r->args, "json") == 0)) {
         ap_set_content_type(r, "application/json");
         osp_page_json(&sink, view);
     }

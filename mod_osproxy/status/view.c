@@ -42,6 +42,13 @@ const osp_watched *osp_view_module(const osp_model *model, int at)
                : NULL;
 }
 
+const osp_watched *osp_view_named_module(const osp_model *model, int at)
+{
+    const osp_watched *module = osp_view_module(model, at);
+
+    return module && (!module->guessed || module->exists == 1) ? module : NULL;
+}
+
 const osp_app *osp_view_app(const osp_model *model, int at)
 {
     return model && at >= 0 && at < OSP_MODEL_APPS && model->apps[at].url[0]
@@ -60,8 +67,49 @@ const osp_fault *osp_view_fault(const osp_model *model, int at)
 
 enum osp_module_state osp_view_state(const osp_watched *module)
 {
-    return module->state <= OSP_MODULE_UNANSWERED ? (enum osp_module_state)module->state
-                                                  : OSP_MODULE_UNKNOWN;
+    return module->state <= OSP_MODULE_UNASKABLE ? (enum osp_module_state)module->state
+                                                 : OSP_MODULE_UNKNOWN;
+}
+
+const char *osp_view_hindrance(uint8_t hindrance)
+{
+    return hindrance != OSP_HINDRANCE_NONE && hindrance < OSP_HINDRANCE_COUNT
+               ? osp_hindrance_text((enum osp_hindrance)hindrance)
+               : NULL;
+}
+
+bool osp_view_is_missed(const osp_model *model, const osp_watched *module)
+{
+    enum osp_module_state state = osp_view_state(module);
+
+    return state > OSP_MODULE_AVAILABLE && state != OSP_MODULE_UNASKABLE
+           && (module->exists == 1 || module->declared)
+           && !osp_model_is_off(model, module->site, OSP_RULE_REFERENCED_CONTENT);
+}
+
+const char *osp_view_why_off(const osp_view *view, int site, enum osp_rule_id rule)
+{
+    const char *reason = NULL;
+    int i;
+
+    if (!osp_model_is_off(view->model, site, rule)) {
+        return NULL;
+    }
+    for (i = 0; i < view->vhost_count && !reason; i++) {
+        if (view->vhosts[i].site == site) {
+            reason = osp_view_reason(&view->vhosts[i], rule);
+        }
+    }
+    return reason ? reason : "";
+}
+
+bool osp_view_is_checking(const osp_view *view)
+{
+    const int64_t patience = 300;
+    const osp_model *model = view->model;
+
+    return model && model->asked != model->answered && model->asked_at > 0
+           && model->asked_at <= view->now && view->now - model->asked_at < patience;
 }
 
 const char *osp_view_kind(const osp_watched *module)
@@ -152,6 +200,22 @@ static void keep(void *baton, const osp_trouble *trouble)
     index->troubles[index->trouble_count++] = *trouble;
     index->warnings += trouble->warning;
     index->kinds[trouble->kind]++;
+    index->off[trouble->kind] += trouble->off;
+}
+
+/* Two passes over the model's troubles, so that those that are off stand last. */
+static void keep_those_on(void *baton, const osp_trouble *trouble)
+{
+    if (!trouble->off) {
+        keep(baton, trouble);
+    }
+}
+
+static void keep_those_off(void *baton, const osp_trouble *trouble)
+{
+    if (trouble->off) {
+        keep(baton, trouble);
+    }
 }
 
 void osp_index_make(osp_index *index, const osp_view *view)
@@ -159,7 +223,8 @@ void osp_index_make(osp_index *index, const osp_view *view)
     *index = (osp_index){.memory = view->memory};
     if (view->model) {
         index->module_count = module_count(view->model);
-        osp_model_troubles(view->model, view->now, view->deploy, keep, index);
+        osp_model_troubles(view->model, view->now, view->deploy, keep_those_on, index);
+        osp_model_troubles(view->model, view->now, view->deploy, keep_those_off, index);
         list_make(&index->references, view, index->module_count, reference_count(view->model),
                   reference_owner);
         list_make(&index->versions, view, OSP_MODEL_APPS, version_count(view->model),

@@ -30,6 +30,7 @@ typedef struct osp_view_vhost {
     const char *engine; /* on, report, off */
     osp_view_rule rules[OSP_RULE_COUNT];
     const osp_server *judged; /* its place in the audit, with its verdicts; NULL: not audited */
+    int site; /* its place in the model; -1: not watched */
 } osp_view_vhost;
 
 typedef struct osp_view_count {
@@ -50,6 +51,7 @@ typedef struct osp_view {
     int pin_count;
     const osp_audit *audit; /* of the running configuration; NULL: the engine is off everywhere */
     const osp_model *model; /* a consistent copy; NULL: nothing is watched */
+    size_t table;           /* bytes of shared memory that it has, whatever the farm */
 } osp_view;
 
 /* Places of a model by what they belong to; made once for a page, with work that grows with the
@@ -61,9 +63,10 @@ typedef struct osp_list {
 
 typedef struct osp_index {
     osp_trouble *troubles;
-    int trouble_count, trouble_room;
+    int trouble_count, trouble_room; /* those of rules that are off stand last */
     int warnings;                 /* of the troubles */
     int kinds[OSP_TROUBLE_COUNT]; /* troubles of each kind */
+    int off[OSP_TROUBLE_COUNT];   /* of them, those of rules that are off */
     int module_count;             /* places below it may be in use */
     osp_list references;          /* by the module that they lead to */
     osp_list versions;            /* by app server */
@@ -82,6 +85,21 @@ enum osp_module_state osp_view_state(const osp_watched *module);
 const char *osp_view_kind(const osp_watched *module);
 const char *osp_view_how(const osp_reference *reference);
 const char *osp_view_cause(const osp_fault *fault);
+
+/* Why it cannot be asked; NULL: it can be. */
+const char *osp_view_hindrance(uint8_t hindrance);
+
+/* A module, not only a name: anybody can send requests that fail, and name what there is not. */
+const osp_watched *osp_view_named_module(const osp_model *model, int at);
+
+/* Whether a module counts as not available: so it is, somebody misses it, and its rule is not off. */
+bool osp_view_is_missed(const osp_model *model, const osp_watched *module);
+
+/* Why a rule is off for a site of the model, "" when nobody says; NULL: it is not off. */
+const char *osp_view_why_off(const osp_view *view, int site, enum osp_rule_id rule);
+
+/* A check on demand is under way, and may be expected to end. */
+bool osp_view_is_checking(const osp_view *view);
 
 /* How a rule stands on a virtual host, in one word: enforced, met, violated; report or enforce
  * where nobody judged; off. */

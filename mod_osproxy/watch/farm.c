@@ -266,15 +266,30 @@ static int is_plain_example(const osp_watched *module)
            && strcmp(module->example + 1 + length, "/") == 0;
 }
 
+/* Why the answer tells nothing. A section that demands a certificate ends the connection (TLS 1.2), or
+ * answers 403. */
+static enum osp_hindrance hindrance_of(const visit *a, const osp_answer *answer)
+{
+    if (a->site->hindrance) {
+        return (enum osp_hindrance)a->site->hindrance;
+    }
+    if (!answer->way && a->conf->certificates
+        && (!answer->status || answer->status == HTTP_FORBIDDEN)) {
+        return OSP_HINDRANCE_CERTIFICATE;
+    }
+    return !answer->way && answer->status == HTTP_UNAUTHORIZED ? OSP_HINDRANCE_PASSWORD
+                                                               : OSP_HINDRANCE_NONE;
+}
+
 static enum osp_module_state judge(const visit *a, const osp_answer *answer)
 {
+    if (hindrance_of(a, answer)) {
+        return OSP_MODULE_UNASKABLE;
+    }
     if (!answer->status) {
         return OSP_MODULE_UNANSWERED;
     }
     if (!answer->way) {
-        if (answer->status == HTTP_UNAUTHORIZED) {
-            return OSP_MODULE_UNKNOWN; /* httpd itself asks for a password */
-        }
         return answer->status == HTTP_NOT_FOUND || answer->status == HTTP_OK ? OSP_MODULE_NOT_MAPPED
                                                                              : OSP_MODULE_REFUSED;
     }
@@ -296,6 +311,7 @@ static void set_state(visit *a, enum osp_module_state state, const osp_answer *a
         module->since = now;
     }
     module->checked = now;
+    module->hindrance = (apr_byte_t)hindrance_of(a, answer);
     module->front_status = (apr_uint16_t)answer->status;
     if (answer->way) {
         apr_cpystrn(module->to, answer->way, sizeof module->to);
@@ -353,10 +369,9 @@ static void set_version(int app, int module, const char *token)
 }
 
 /* What the rules read, osp_watch_kind(). */
-static void publish_kind(const visit *a, enum osp_learned kind)
+static void publish_kind(const visit *a, const osp_module_name *name, enum osp_learned kind)
 {
-    const char *name = a->module->name;
-    apr_uint64_t key = osp_watch_kind_key(a->site_at, name, strlen(name));
+    apr_uint64_t key = osp_watch_kind_key(a->site_at, name);
     unsigned i, at = (unsigned)(key >> 20) % (2 * OSP_MODEL_MODULES);
 
     for (i = 0; i < 8; i++) {
@@ -371,10 +386,10 @@ static void publish_kind(const visit *a, enum osp_learned kind)
 
 static void set_kind(visit *a, enum osp_learned kind)
 {
-    const osp_module *declared = osp_module_find(osp_server_conf_get(a->conf->server),
-                                                 module_path(a, "/"));
+    osp_module_name name = osp_module_name_of(a->module->name);
+    const osp_module *declared = osp_module_find(osp_server_conf_get(a->conf->server), &name);
 
-    publish_kind(a, kind);
+    publish_kind(a, &name, kind);
     if (declared && declared->kind != OSP_KIND_UNKNOWN) {
         return;
     }
@@ -423,6 +438,7 @@ static void ask_whether_traditional(visit *a)
     ask_app(a, i, path, PAGE_BYTES, &answer);
     if (answer.status == HTTP_NOT_FOUND || answer.status == HTTP_GONE) {
         set_exists(a, 2);
+        before->traditional = 0;
         return;
     }
     if (!answer.status || answer.status >= HTTP_INTERNAL_SERVER_ERROR) {
@@ -740,11 +756,13 @@ static void gather_apps(visit *a)
 
 static void go(visit *a)
 {
-    osp_answer answer;
+    osp_answer answer = {0};
     enum osp_module_state state;
     int versions;
 
-    ask_front(a, a->module->example, PAGE_BYTES, &answer);
+    if (!a->site->hindrance) {
+        ask_front(a, a->module->example, PAGE_BYTES, &answer);
+    }
     if (osp_watch_is_stopping()) {
         return;
     }
@@ -769,7 +787,7 @@ static void go(visit *a)
 
 static int is_due(const osp_watched *module, apr_int64_t now)
 {
-    int bad = module->state != OSP_MODULE_AVAILABLE
+    int bad = (module->state != OSP_MODULE_AVAILABLE && module->state != OSP_MODULE_UNASKABLE)
               || (module->kind == OSP_LEARNED_NOTHING && module->exists != 2);
 
     return module->name[0] && now - module->checked >= (bad ? OFTEN : SELDOM);
@@ -830,6 +848,7 @@ void osp_farm_begin(void)
 {
     budget_at = 0;
     read_at = 0;
+    osp_learn_begin();
     memset(remembered, 0, sizeof remembered);
 }
 
@@ -846,13 +865,13 @@ void osp_farm_step(osp_prober *prober, apr_pool_t *p, const osp_site_conf *sites
         drop_old_faults();
         read_at = began;
     }
-    if (model->asked != model->answered && under_way != model->asked) {
+    if (model->asked != model->answered && (!under_way || under_way == model->answered)) {
         under_way = model->asked;
-        budget = burst_of(ap_server_conf);
         start_check();
     }
     at = next_due(sites, apr_time_sec(began));
     if (at < 0 && under_way && under_way != model->answered) {
+        model->answered_at = apr_time_sec(began);
         model->answered = under_way;
     }
     while (at >= 0 && budget > 0 && !osp_watch_is_stopping()

@@ -152,14 +152,14 @@ static osp_mail_page *free_page(apr_int64_t now)
     return NULL;
 }
 
-/* text/html or text/css, whatever follows. Every answer comes here: most have another first letter. */
+/* text/html or text/css, whatever follows; in lower case, as all servers write them. */
 static int is_page(const char *type, int *is_css)
 {
-    if (!type || (type[0] | 0x20) != 't' || strlen(type) < 8 || type[4] != '/') {
+    if (!type || strncmp(type, "text/", 5) != 0) {
         return 0;
     }
-    *is_css = (type[5] | 0x20) == 'c';
-    return strncasecmp(type, *is_css ? "text/css" : "text/html", *is_css ? 8 : 9) == 0;
+    *is_css = strncmp(type + 5, "css", 3) == 0;
+    return *is_css || strncmp(type + 5, "html", 4) == 0;
 }
 
 void osp_mail_answer(request_rec *r)

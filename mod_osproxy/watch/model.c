@@ -46,9 +46,28 @@ const char *osp_module_state_name(enum osp_module_state state)
         return "refused";
     case OSP_MODULE_UNANSWERED:
         return "unanswered";
+    case OSP_MODULE_UNASKABLE:
+        return "cannot be asked";
     default:
         return "not asked yet";
     }
+}
+
+const char *osp_hindrance_text(enum osp_hindrance hindrance)
+{
+    static const char *const texts[OSP_HINDRANCE_COUNT] = {
+        [OSP_HINDRANCE_NONE] = "nothing",
+        [OSP_HINDRANCE_PROXY_PROTOCOL] = "it takes the PROXY protocol",
+        [OSP_HINDRANCE_CERTIFICATE] = "it demands client certificates",
+        [OSP_HINDRANCE_PASSWORD] = "it asks for a password itself",
+    };
+
+    return texts[hindrance < OSP_HINDRANCE_COUNT ? hindrance : OSP_HINDRANCE_NONE];
+}
+
+const char *osp_trouble_severity(const osp_trouble *trouble)
+{
+    return trouble->off ? "off" : trouble->warning ? "warning" : "note";
 }
 
 const char *osp_learned_name(enum osp_learned kind)
@@ -95,10 +114,35 @@ static bool is_present(const osp_model *model, unsigned site)
     return site < OSP_MODEL_SITES && model->sites[site].key && model->sites[site].present;
 }
 
+/* A cache and a changed body have rules of their own; that what is referred to arrives, in one version,
+ * is referenced-content. */
+enum osp_rule_id osp_cause_rule(enum osp_cause cause)
+{
+    switch (cause) {
+    case OSP_CAUSE_CACHE:
+        return OSP_RULE_NO_CACHE;
+    case OSP_CAUSE_REWRITTEN:
+    case OSP_CAUSE_TRUNCATED:
+    case OSP_CAUSE_UNKNOWN:
+        return OSP_RULE_PATH_UNCHANGED;
+    default:
+        return OSP_RULE_REFERENCED_CONTENT;
+    }
+}
+
+bool osp_model_is_off(const osp_model *model, int site, enum osp_rule_id rule)
+{
+    return site >= 0 && site < OSP_MODEL_SITES && (model->sites[site].off & (uint32_t)1 << rule);
+}
+
 static void report(teller *to, enum osp_trouble_kind kind, bool warning, osp_trouble trouble)
 {
     trouble.kind = kind;
-    trouble.warning = warning;
+    trouble.rule = trouble.fault >= 0
+                       ? osp_cause_rule((enum osp_cause)to->model->faults[trouble.fault].cause)
+                       : OSP_RULE_REFERENCED_CONTENT;
+    trouble.off = osp_model_is_off(to->model, trouble.site, trouble.rule);
+    trouble.warning = warning && !trouble.off;
     to->count++;
     if (to->tell) {
         to->tell(to->baton, &trouble);
@@ -159,7 +203,7 @@ static void tell_modules(teller *to)
                 report(to, OSP_TROUBLE_MISSING, true, trouble);
             }
             else if (pass == 1 && module->state == OSP_MODULE_UNANSWERED
-                     && (module->exists == 1 || module->declared)) {
+                     && (module->exists == 1 || (module->declared && module->front_status != 404))) {
                 report(to, OSP_TROUBLE_FAILING, true, trouble);
             }
         }

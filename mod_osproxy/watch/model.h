@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../rule.h"
+
 #define OSP_MODEL_SITES 256
 #define OSP_MODEL_MODULES 2048    /* of all sites together */
 #define OSP_MODEL_REFERENCES 20480
@@ -33,12 +35,23 @@ typedef struct osp_minute {
     uint32_t failed;   /* 502, 503 and 504 of ours */
 } osp_minute;
 
+/* Why a front door, or a module at it, cannot be asked. */
+enum osp_hindrance {
+    OSP_HINDRANCE_NONE,
+    OSP_HINDRANCE_PROXY_PROTOCOL, /* RemoteIPProxyProtocol On */
+    OSP_HINDRANCE_CERTIFICATE,    /* SSLVerifyClient require */
+    OSP_HINDRANCE_PASSWORD,       /* httpd itself asks for one */
+    OSP_HINDRANCE_COUNT
+};
+
 typedef struct osp_site {
     uint64_t key;              /* 0: free */
     char name[OSP_MODEL_HOST]; /* the domain that is asked */
     uint16_t port;
     uint8_t https;
     uint8_t present;           /* 0: the configuration no longer has it */
+    uint8_t hindrance;         /* enum osp_hindrance, of all of it */
+    uint32_t off;              /* by 1 << enum osp_rule_id: rules that are off there */
     uint64_t requests, failed; /* since the first start */
     osp_minute minutes[OSP_MODEL_MINUTES]; /* a ring; the newest is minutes[minute % 60] */
     uint64_t minute;           /* of the newest entry, in minutes since 1970; 0: none yet */
@@ -49,7 +62,8 @@ enum osp_module_state {
     OSP_MODULE_AVAILABLE,   /* the front door hands requests on, and they are answered */
     OSP_MODULE_NOT_MAPPED,  /* no mapping leads to a back end: not available from outside */
     OSP_MODULE_REFUSED,     /* the front door itself refuses: front_status */
-    OSP_MODULE_UNANSWERED   /* handed on, but the back end fails: front_status, 0: no answer */
+    OSP_MODULE_UNANSWERED,  /* handed on, but the back end fails: front_status, 0: no answer */
+    OSP_MODULE_UNASKABLE    /* nobody can tell: hindrance */
 };
 
 /* What the watchers themselves found; enum osp_kind of osproxy.h has the same order. */
@@ -60,8 +74,10 @@ typedef struct osp_watched {
     char name[OSP_MODEL_NAME];   /* "": free */
     uint8_t declared;            /* by OSProxyModule */
     uint8_t seen;                /* a page of it passed the proxy */
+    uint8_t guessed;             /* only requests that failed speak of it */
     uint8_t kind;                /* enum osp_learned: declared, else learned */
     uint8_t state;               /* enum osp_module_state */
+    uint8_t hindrance;           /* enum osp_hindrance */
     uint16_t front_status;       /* of the last answer at the front door */
     uint8_t exists;              /* 1: an app server has it, 2: none has, 0: not asked yet */
     char example[OSP_MODEL_PATH];/* a path that is asked for it */
@@ -128,6 +144,7 @@ struct osp_model {
     uint64_t probes, pages; /* asked, and read in passing */
     uint64_t dropped;       /* facts for which a table had no room */
     uint32_t asked, answered; /* checks on demand: a reader counts asked up */
+    int64_t asked_at, answered_at; /* the newest */
     uint32_t module_count, reference_count, version_count; /* places in use are below these */
     osp_site sites[OSP_MODEL_SITES];
     osp_watched modules[OSP_MODEL_MODULES];
@@ -149,7 +166,9 @@ enum osp_trouble_kind {
 
 typedef struct osp_trouble {
     enum osp_trouble_kind kind;
-    bool warning;     /* false: a note, such as two versions while a deployment may run */
+    enum osp_rule_id rule; /* whose finding it is */
+    bool off;         /* the rule is off for the site: somebody wants it so, for a reason */
+    bool warning;     /* false: off, or a note, such as two versions while a deployment may run */
     int site;         /* indexes; -1: none */
     int module, app, fault, reference; /* reference: one of those that lead to module */
     int references;   /* how many lead to it */
@@ -169,6 +188,14 @@ void osp_model_advise(const osp_model *model, const osp_trouble *trouble, char *
 const char *osp_trouble_name(enum osp_trouble_kind kind);   /* missing, failing, … */
 const char *osp_cause_text(enum osp_cause cause);           /* a cache, … */
 const char *osp_module_state_name(enum osp_module_state state);
+const char *osp_hindrance_text(enum osp_hindrance hindrance); /* it takes the PROXY protocol, … */
+
+/* The rule that a fault belongs to, and whether a rule is off for a site. */
+enum osp_rule_id osp_cause_rule(enum osp_cause cause);
+bool osp_model_is_off(const osp_model *model, int site, enum osp_rule_id rule);
+
+/* off, warning or note. */
+const char *osp_trouble_severity(const osp_trouble *trouble);
 const char *osp_learned_name(enum osp_learned kind);        /* unknown, reactive, mobile, traditional */
 const char *osp_reference_name(enum osp_reference_kind how);
 

@@ -10,6 +10,7 @@
 #include "apr_general.h"
 #include "apr_shm.h"
 #include "apr_strings.h"
+#include "ap_listen.h"
 #include "ap_mpm.h"
 #include "http_core.h"
 #include "mod_watchdog.h"
@@ -21,7 +22,7 @@
 #include "parse/links.h"
 #include "watch/watch.h"
 
-#define RETAINED "mod_osproxy-watch-1"
+#define RETAINED "mod_osproxy-watch-3" /* of this layout of the table */
 #define WATCHDOG "_osproxy_"
 #define TURN apr_time_from_sec(1)
 #define MOST_SECONDS 12 /* that a turn may still take when a child ends: a probe has ten */
@@ -49,9 +50,9 @@ apr_uint64_t osp_watch_hash(apr_uint64_t hash, const char *text, apr_size_t leng
     return (hash ^ 0xff) * 1099511628211u;
 }
 
-apr_uint64_t osp_watch_kind_key(int site, const char *name, apr_size_t length)
+apr_uint64_t osp_watch_kind_key(int site, const osp_module_name *name)
 {
-    apr_uint64_t key = osp_watch_hash(OSP_HASH_BEGIN + (apr_uint64_t)site, name, length);
+    apr_uint64_t key = (name->hash + (apr_uint64_t)site) * 0x9e3779b97f4a7c15u;
 
     return (key | 4) & ~(apr_uint64_t)3;
 }
@@ -115,8 +116,21 @@ const osp_model *osp_model_read(apr_pool_t *p)
 void osp_watch_ask(void)
 {
     if (osp_table) {
+        __atomic_store_n(&osp_table->model.asked_at, apr_time_sec(apr_time_now()), __ATOMIC_RELAXED);
         __atomic_fetch_add(&osp_table->model.asked, 1, __ATOMIC_RELAXED);
     }
+}
+
+int osp_watch_deploy(void)
+{
+    int written = osp_server_conf_get(ap_server_conf)->deploy;
+
+    return written ? written : OSP_DEPLOY;
+}
+
+apr_size_t osp_watch_size(void)
+{
+    return osp_table ? sizeof *osp_table : 0;
 }
 
 /* ---- sites -------------------------------------------------------------------------------------- */
@@ -129,17 +143,41 @@ static int is_https(server_rec *main_server, const server_rec *s)
     return engine && strcasecmp(engine, "off") != 0;
 }
 
+/* A virtual host for any address is where httpd listens: on any address, or else the loopback one, or
+ * else the first. */
+static const char *listening(int port)
+{
+    const ap_listen_rec *listener;
+    char *ip = NULL, *best = NULL;
+
+    for (listener = ap_listeners; listener; listener = listener->next) {
+        if (!listener->bind_addr || listener->bind_addr->port != port
+            || apr_sockaddr_ip_get(&ip, listener->bind_addr) != APR_SUCCESS) {
+            continue;
+        }
+        if (strcmp(ip, "0.0.0.0") == 0 || strcmp(ip, "::") == 0) {
+            return "127.0.0.1";
+        }
+        if (!best || strcmp(ip, "127.0.0.1") == 0) {
+            best = ip;
+        }
+    }
+    return best ? best : "127.0.0.1";
+}
+
 static const char *connect_to(apr_pool_t *p, const server_rec *s, int port)
 {
     const server_addr_rec *a = s->addrs;
-    char *ip = NULL;
+    const char *ip;
+    char *own = NULL;
 
-    if (!a || !a->host_addr || apr_sockaddr_ip_get(&ip, a->host_addr) != APR_SUCCESS
-        || strcmp(ip, "0.0.0.0") == 0 || strcmp(ip, "255.255.255.255") == 0) {
-        ip = "127.0.0.1";
+    if (!a || !a->host_addr || apr_sockaddr_ip_get(&own, a->host_addr) != APR_SUCCESS
+        || strcmp(own, "0.0.0.0") == 0 || strcmp(own, "::") == 0
+        || strcmp(own, "255.255.255.255") == 0) {
+        ip = listening(port);
     }
-    else if (strcmp(ip, "::") == 0) {
-        ip = "::1";
+    else {
+        ip = own;
     }
     return apr_psprintf(p, strchr(ip, ':') ? "[%s]:%d" : "%s:%d", ip, port);
 }
@@ -189,6 +227,19 @@ static int is_doubled(server_rec *main_server, const server_rec *s)
     return 0;
 }
 
+static apr_uint32_t rules_off(const server_rec *s)
+{
+    apr_uint32_t off = 0;
+    int id;
+
+    for (id = 0; id < OSP_RULE_MODE_COUNT; id++) {
+        if (osp_server_mode(s, (enum osp_rule_id)id) == OSP_OFF) {
+            off |= (apr_uint32_t)1 << id;
+        }
+    }
+    return off;
+}
+
 static void attach_site(apr_pool_t *p, server_rec *main_server, server_rec *s)
 {
     int https = is_https(main_server, s);
@@ -211,9 +262,15 @@ static void attach_site(apr_pool_t *p, server_rec *main_server, server_rec *s)
     site->port = (apr_uint16_t)port;
     site->https = (apr_byte_t)https;
     site->present = 1;
+    site->off = rules_off(s);
+    site->hindrance = OSP_HINDRANCE_NONE;
     osp_server_conf_get(s)->site = 1 + at;
     if (https || !is_doubled(main_server, s)) {
-        sites[at] = (osp_site_conf){s, connect_to(p, s, port), https, port};
+        const char *connect = connect_to(p, s, port);
+
+        sites[at] = (osp_site_conf){s, connect, https, port,
+                                    https && osp_hindrance_in_sections(p, main_server, s)};
+        site->hindrance = (apr_byte_t)osp_hindrance_of(p, main_server, s, https, connect);
     }
 }
 
@@ -266,19 +323,16 @@ static apr_status_t attach(void)
 
 /* ---- learned kinds ------------------------------------------------------------------------------ */
 
-enum osp_kind osp_watch_kind(const server_rec *s, const char *path)
+enum osp_kind osp_watch_kind(const osp_server_conf *conf, const osp_module_name *name)
 {
-    int site = osp_server_conf_get(s)->site - 1;
-    apr_size_t length;
+    int site = conf->site - 1;
     apr_uint64_t key;
     unsigned at, i;
 
     if (!osp_table || site < 0) {
         return OSP_KIND_UNKNOWN;
     }
-    path += strspn(path, "/\\");
-    length = strcspn(path, "/\\?;");
-    key = osp_watch_kind_key(site, path, length);
+    key = osp_watch_kind_key(site, name);
     at = (unsigned)(key >> 20) % (2 * OSP_MODEL_MODULES);
     for (i = 0; i < 8; i++) {
         apr_uint64_t entry = __atomic_load_n(&osp_table->kinds[(at + i) % (2 * OSP_MODEL_MODULES)],
@@ -298,13 +352,14 @@ enum osp_kind osp_watch_kind(const server_rec *s, const char *path)
 
 typedef struct story {
     apr_uint64_t standing[OSP_ANNOUNCED]; /* troubles there are now */
-    int count;
+    apr_uint64_t quiet[2 * OSP_ANNOUNCED]; /* not to be told, and not in order for that */
+    int count, quiet_count;
 } story;
 
-static apr_uint64_t key_of(const osp_model *model, const osp_trouble *trouble)
+static apr_uint64_t key_of(const osp_model *model, const osp_trouble *trouble, int severity)
 {
     apr_uint64_t key = OSP_HASH_BEGIN + (apr_uint64_t)trouble->kind;
-    int about[4] = {trouble->module, trouble->app, trouble->site, trouble->warning};
+    int about[4] = {trouble->module, trouble->app, trouble->site, severity};
 
     key = osp_watch_hash(key, (const char *)about, sizeof about);
     if (trouble->fault >= 0) {
@@ -313,6 +368,13 @@ static apr_uint64_t key_of(const osp_model *model, const osp_trouble *trouble)
         key = osp_watch_hash(key, path, strlen(path));
     }
     return key ? key : 1;
+}
+
+static void keep_quiet(story *now, apr_uint64_t key)
+{
+    if (now->quiet_count < 2 * OSP_ANNOUNCED) {
+        now->quiet[now->quiet_count++] = key;
+    }
 }
 
 static int is_in(const apr_uint64_t *keys, int count, apr_uint64_t key)
@@ -345,8 +407,14 @@ static void announce(void *baton, const osp_trouble *trouble)
     const osp_model *model = &osp_table->model;
     char text[1024], advice[512];
     story *now = baton;
-    apr_uint64_t key = key_of(model, trouble);
+    apr_uint64_t key = key_of(model, trouble, trouble->warning);
 
+    /* What was a note may be a warning now, and what was told may be off now. */
+    keep_quiet(now, key_of(model, trouble, !trouble->warning));
+    if (trouble->off) {
+        keep_quiet(now, key);
+        return;
+    }
     if (now->count >= OSP_ANNOUNCED) {
         return;
     }
@@ -365,10 +433,11 @@ static void tell_log(apr_pool_t *p, apr_time_t now)
     story *told = apr_pcalloc(p, sizeof *told);
     int i, cleared = 0;
 
-    osp_model_troubles(&osp_table->model, apr_time_sec(now), OSP_DEPLOY, announce, told);
+    osp_model_troubles(&osp_table->model, apr_time_sec(now), osp_watch_deploy(), announce, told);
     for (i = 0; i < OSP_ANNOUNCED && told->count < OSP_ANNOUNCED; i++) {
         cleared += osp_table->announced[i]
-                   && !is_in(told->standing, told->count, osp_table->announced[i]);
+                   && !is_in(told->standing, told->count, osp_table->announced[i])
+                   && !is_in(told->quiet, told->quiet_count, osp_table->announced[i]);
     }
     if (cleared) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, ap_server_conf,

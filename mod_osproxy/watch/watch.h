@@ -63,7 +63,7 @@ extern osp_shared *osp_table; /* NULL: nothing is watched */
 apr_uint64_t osp_watch_hash(apr_uint64_t hash, const char *text, apr_size_t length);
 
 /* The key of a module of a site in kinds, its two low bits clear. */
-apr_uint64_t osp_watch_kind_key(int site, const char *name, apr_size_t length);
+apr_uint64_t osp_watch_kind_key(int site, const osp_module_name *name);
 
 /* ---- mail (mail.c) ------------------------------------------------------------------------------ */
 
@@ -107,6 +107,9 @@ int osp_watch_is_stopping(void);
 
 /* ---- what the watcher does (learn.c, farm.c) ---------------------------------------------------- */
 
+/* Another process may have written: what this one remembers of the table is void. */
+void osp_learn_begin(void);
+
 /* A module of a site: found, or made when make is set and there is room; -1. The model is being
  * written. */
 int osp_learn_module(int site, const char *name, apr_size_t length, int make);
@@ -123,7 +126,17 @@ typedef struct osp_site_conf {
     server_rec *server;
     const char *connect; /* "127.0.0.1:443" */
     int https, port;
+    int certificates;    /* sections of it demand client certificates */
 } osp_site_conf;
+
+/* ---- what cannot be asked (hindrance.c) ----------------------------------------------------------- */
+
+/* Of the whole front door; connect: where the watcher would connect to. */
+enum osp_hindrance osp_hindrance_of(apr_pool_t *p, server_rec *main_server, const server_rec *s,
+                                    int https, const char *connect);
+
+/* Whether sections of s demand client certificates. */
+int osp_hindrance_in_sections(apr_pool_t *p, server_rec *main_server, const server_rec *s);
 
 /* One round: what is due, as long as the budget of requests lasts. */
 void osp_farm_step(osp_prober *prober, apr_pool_t *p, const osp_site_conf *sites);

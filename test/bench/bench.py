@@ -7,9 +7,10 @@ by a million instructions from run to run, nor its end is in the figure. Through
 pair by pair, so that what the machine does meanwhile meets both; the median of the pairs' ratios
 is given with an interval that holds the true one in 98 of 100 cases (order statistics).
 
-Usage: bench.py [--gate | --profile] [--module FILE] [--pairs N] [--seconds N]
+Usage: bench.py [--gate | --profile | --farm N] [--module FILE] [--pairs N] [--seconds N]
 --gate measures instructions only; --profile as well, and lists the functions that they were added
-in. All fail when the module adds more than BAR to any request.
+in. All fail when the module adds more than BAR to any request. --farm compares a farm of two modules
+with one of N: what a request costs must not depend on it (the watcher's own thread is left out).
 
 With Debian's own modules, its access log and curl's header fields a small answer through plain
 mod_proxy_http takes about 69 500 instructions (httpd 2.4.71).
@@ -63,6 +64,13 @@ OSProxyEngine On
 OSProxyWatch 1
 OSProxyModule App reactive
 OSProxyModule Portal traditional
+"""
+
+# What administrators write for two of the nine rules, by httpd's own means: a yardstick.
+BY_HAND = """
+LoadModule headers_module "{modules}/mod_headers.so"
+ProxyPreserveHost On
+RequestHeader set X-Forwarded-Proto "expr=%{{REQUEST_SCHEME}}"
 """
 
 CONF = """
@@ -148,9 +156,9 @@ class Bench:
 
 
 class Httpd:
-    """One httpd, with the module or without."""
+    """One httpd; directives is what makes it differ from plain mod_proxy."""
 
-    def __init__(self, bench, name, with_module):
+    def __init__(self, bench, name, directives=""):
         self.folder = bench.folder / name
         self.folder.mkdir()
         self.httpd = bench.httpd
@@ -163,7 +171,7 @@ class Httpd:
         self.conf.write_text(CONF.format(
             folder=self.folder, host=HOST, load="\n".join(load), http=self.http,
             https=self.https, backend=bench.backend_port, certificate=bench.certificate,
-            osproxy=OSPROXY.format(module=bench.module) if with_module else ""))
+            osproxy=directives.format(module=bench.module, modules=modules)))
         self.process = None
 
         # Not as root: httpd would change its user, and then neither callgrind's files nor its
@@ -253,13 +261,24 @@ def settle(server):
             return
 
 
-def count_instructions(server, https, path):
+def requests_only(server):
+    """Instructions per request, of all threads but the watcher's."""
+    total = 0
+    for part in server.folder.glob("callgrind.out.2-*"):
+        text = part.read_text()
+        if "osp_farm_step" not in text:
+            total += sum(map(int, re.findall(r"^(?:summary|totals): (\d+)", text, re.M)[:1]))
+    return total / REQUESTS or die("callgrind left no figures:\n" + server.tail())
+
+
+def count_instructions(server, https, path, separate=False):
     """User-space instructions of the whole server for one request."""
     out = server.folder / "callgrind.out"
     for old in server.folder.glob("callgrind.out*"):
         old.unlink()
     server.start(("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
-                  f"--vgdb-prefix={server.folder}/vgdb"), ("-X",))
+                  f"--vgdb-prefix={server.folder}/vgdb",
+                  f"--separate-threads={'yes' if separate else 'no'}"), ("-X",))
     try:
         with server.connect(https) as sock:
             ask(sock, path, WARM)
@@ -270,6 +289,8 @@ def count_instructions(server, https, path):
     finally:
         server.stop()
     part = server.folder / "callgrind.out.2"
+    if separate:
+        return requests_only(server)
     match = re.search(r"^(?:summary|totals): (\d+)", part.read_text() if part.exists() else "", re.M)
     if not match:
         die("callgrind left no figures:\n" + server.tail())
@@ -305,6 +326,21 @@ def instructions(servers):
     """Rows of (request, plain, with the module)."""
     for name, https, path in KINDS:
         yield (name, *(count_instructions(server, https, path) for server in servers))
+
+
+def print_farm(bench, count):
+    """A farm of two modules, one of so many; the most that the larger one adds."""
+    many = OSPROXY + "".join(f"OSProxyModule Module{i} reactive\n" for i in range(count - 2))
+    servers = [Httpd(bench, "few", OSPROXY), Httpd(bench, "many", many)]
+    print(f"instructions per proxied request: two modules, {count}")
+    worst = 0
+    for name, https, path in KINDS:
+        # a request of the watcher's own, one a minute, may fall into a count
+        few, more = (min(count_instructions(server, https, path, True) for _ in range(2))
+                     for server in servers)
+        worst = max(worst, more - few)
+        print(f"{name:20}{few:10.0f}{more:10.0f}{more - few:+8.0f}", flush=True)
+    return worst
 
 
 # ---- throughput ----------------------------------------------------------------------------------
@@ -353,6 +389,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--gate", action="store_true")
     options.add_argument("--profile", action="store_true")
+    options.add_argument("--farm", type=int)
     options.add_argument("--module", default=ROOT / "build/out/mod_osproxy.so", type=Path)
     options.add_argument("--pairs", default=10, type=int)
     options.add_argument("--seconds", default=3, type=int)
@@ -362,9 +399,16 @@ def main():
     with tempfile.TemporaryDirectory(prefix="osproxy-bench-") as folder:
         os.chmod(folder, 0o755)
         bench = Bench(folder, options.module.resolve())
-        servers = [Httpd(bench, "plain", False), Httpd(bench, "osproxy", True)]
+        if options.farm:
+            try:
+                return 1 if print_farm(bench, options.farm) > BAR else 0
+            finally:
+                bench.close()
+        servers = [Httpd(bench, "plain"), Httpd(bench, "osproxy", OSPROXY)]
         try:
             worst = print_instructions(servers, options.profile)
+            if not options.profile:
+                print_by_hand(bench)
             if not options.gate and not options.profile:
                 print_throughput(servers, options)
                 print_pinned(bench, servers[1], options)
@@ -388,6 +432,15 @@ def print_instructions(servers, profile):
             print_profile(servers)
     print(f"{'within' if worst <= BAR else 'ABOVE'} the bar of {BAR}\n", flush=True)
     return worst
+
+
+def print_by_hand(bench):
+    """No bar: what two of the rules cost when httpd's own modules do them."""
+    name, https, path = KINDS[0]
+    plain, by_hand = (count_instructions(Httpd(bench, folder, directives), https, path)
+                      for folder, directives in (("plain-again", ""), ("by-hand", BY_HAND)))
+    print("by httpd's own means, for preserve-host and forwarded-proto alone:")
+    print(f"{name:20}{plain:10.0f}{by_hand:10.0f}{by_hand - plain:+8.0f}\n", flush=True)
 
 
 def print_throughput(servers, options):

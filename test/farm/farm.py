@@ -25,7 +25,8 @@ from winauth import WinAuth
 HOME = """<p>Absolute link: <a href="@BASE@/Portal/Detail.aspx?Id=1">@BASE@/Portal/Detail.aspx</a>
 </p>
 <p><a href="/MyOtherApp/Login.aspx">Sign in (MyOtherApp)</a> <a href="/Login/Login.aspx">Sign in
-(Login)</a> <a href="Detail.aspx?Id=2">Detail</a> <a href="/MyApp/">MyApp</a></p>
+(Login)</a> <a href="Detail.aspx?Id=2">Detail</a> <a href="/MyApp/">MyApp</a>
+<a href="#" onclick="RichWidgetsPopup.open('/Portal/Detail.aspx?Id=3')">Popup</a></p>
 <p><input name="Text" value="hello"/><input type="submit" value="Post back"/></p>"""
 LOGIN = """<p><input name="User"/><input name="Password" type="password"/>
 <input type="submit" value="Sign in"/></p>"""

@@ -169,6 +169,15 @@ def test_traditional_screen_builds_urls_from_protocol_and_host(farm):
         assert farm.get(path)[0] in (200, 302), path
     redirect = farm.get("/portal/", headers={"Host": "apps.example.com"})
     assert redirect[1]["Location"] == "http://apps.example.com/Portal/Home.aspx"
+    assert "PortalTheme=light; domain=apps.example.com; path=/Portal" in headers.get_all("Set-Cookie")
+
+
+def test_traditional_assets_name_others_from_the_root(farm):
+    css = farm.get("/Portal/_Basic.css")[2].decode()
+    assert "url(/Portal/" in css and "url('/ImageRepository/" in css and 'url("/RichWidgets/' in css
+    for path in re.findall(r"""url\(["']?([^"')]*)""", css):
+        assert farm.get(path)[0] == 200, path
+    assert 'location.href = "/Portal/"' in farm.get("/Portal/_osjs.js")[2].decode()
 
 
 def test_post_back_needs_its_view_state(farm):
@@ -178,7 +187,9 @@ def test_post_back_needs_its_view_state(farm):
     status, _, body = farm.get("/Portal/Home.aspx", "POST", form, kind)
     assert status == 200 and b"APP07: &lt;b&gt;" in body
     body = farm.get("/Portal/Home.aspx", "POST", form + "&__AJAX=1", kind)[2]
-    assert body.startswith(b"OsJSONUpdate({")
+    assert body.startswith(b"OsJSONUpdate({") and rb'href=\"/Portal/Home.aspx\"' in body
+    status, headers, _ = farm.get("/Portal/Home.aspx", "POST", form + "&__EVENTTARGET=Detail", kind)
+    assert (status, headers["Location"]) == (302, "/Portal/Detail.aspx")
     assert farm.get("/Portal/Home.aspx", "POST", "Text=a", kind)[0] == 500
 
 

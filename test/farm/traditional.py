@@ -80,10 +80,12 @@ class Traditional:
             session = hashlib.md5(f"{self.server_name} {request.connection.number}".encode())
             headers.append(("Set-Cookie", f"ASP.NET_SessionId={session.hexdigest()[:24]}; path=/; "
                                           "HttpOnly; SameSite=Lax"))
+        host = request.header("Host").rpartition(":")[0] or request.header("Host")
+        headers.append(("Set-Cookie", f"{self.name}Theme=light; domain={host}; path=/{self.name}"))
         return Response(200, text, HTML, headers)
 
     def post_back(self, request, screen):
-        """Form post: full page, an AJAX answer, or the login."""
+        """Form post: full page, another screen, an AJAX answer, or the login."""
         form = {key: values[0] for key, values in
                 parse_qs(request.body.decode("latin-1"), keep_blank_values=True).items()}
         if form.get("__VIEWSTATE") != view_state(f"{self.name}/{screen}".encode()):
@@ -91,9 +93,13 @@ class Traditional:
                             PAGE_HEADERS)
         if screen == "Login":
             return self.login(request, form)
+        target = self.screens.get(form.get("__EVENTTARGET", "").lower())
+        if target:      # without scheme and host, as ASP.NET writes it for a path
+            return self.redirect(f"/{self.name}/{target}.aspx")
         message = f"Post-back received by {self.server_name}: {form.get('Text', '')}"
         if "__AJAX" in form:
-            update = json.dumps({"outers": {"Message": {"inner": escape(message)}}})
+            inner = f'{escape(message)} <a href="/{self.name}/{screen}.aspx">Again</a>'
+            update = json.dumps({"outers": {"Message": {"inner": inner}}})
             return Response(200, f"OsJSONUpdate({update})", HTML, PAGE_HEADERS)
         return self.render(request, screen, message)
 

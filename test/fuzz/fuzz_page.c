@@ -96,7 +96,7 @@ static void check(const char *text, bool is_html)
     static const char *const tags =
         " !DOCTYPE html head meta title style script body main h1 h2 h3 p "
         "nav a ul li table caption thead tbody tr th td span small b code "
-        "pre details summary div figure svg path figcaption time hr br ";
+        "pre details summary div figure svg path figcaption time hr br form button noscript ";
     size_t length;
 
     for (; *text; text += length) {

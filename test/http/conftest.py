@@ -11,6 +11,7 @@ from osptest.place import MPMS
 from osptest.ways import WAYS, ways_for
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from osptest.watching import apps, watch  # noqa: E402, F401
 from lab.fixtures import front_of, lab, own_front, scripted, second  # noqa: E402, F401
 
 CLIENTS = ("http", "https", "h2")

@@ -112,7 +112,7 @@ def test_nothing_comes_from_elsewhere_and_only_named_script_runs(httpd):
     assert not re.search(r'(src|srcset|action|on\w+|style)=', answer.text.split("</head>")[1])
     assert "http://" not in re.sub(r"<(pre|code)>.*?</\1>", "", answer.text, flags=re.S)
     for name, value in (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
-                        ("Referrer-Policy", "no-referrer")):
+                        ("Referrer-Policy", "same-origin")):
         assert answer.get(name) == value
 
 

@@ -121,7 +121,7 @@ http://:80 {{
 
 
 @contextlib.contextmanager
-def _peer(lab, name, template, command, **facts):
+def peer(lab, name, template, command, **facts):
     """A peer with the configuration of the template, run by the command."""
     directory, address = server_directory(), addresses.next()
     user, group = server_user()
@@ -142,18 +142,18 @@ def _peer(lab, name, template, command, **facts):
 
 def nginx(lab):
     """nginx with keepalive to its upstream."""
-    return _peer(lab, "nginx", NGINX,
+    return peer(lab, "nginx", NGINX,
                  lambda conf: ["/usr/sbin/nginx", "-c", conf, "-e", conf.parent / "error.log"])
 
 
 def haproxy(lab, reuse=None):
     """HAProxy; reuse: what `http-reuse` says, None its default."""
-    return _peer(lab, "haproxy", HAPROXY, lambda conf: ["/usr/sbin/haproxy", "-db", "-f", conf],
+    return peer(lab, "haproxy", HAPROXY, lambda conf: ["/usr/sbin/haproxy", "-db", "-f", conf],
                  reuse=f"    http-reuse {reuse}\n" if reuse else "")
 
 
 def caddy(lab):
-    return _peer(lab, "caddy", CADDY, lambda conf: [
+    return peer(lab, "caddy", CADDY, lambda conf: [
         "/usr/bin/caddy", "run", "--config", conf, "--adapter", "caddyfile"])
 
 

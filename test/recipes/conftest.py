@@ -54,12 +54,13 @@ def serve(apps):
 
 
 def certificate(recipe, values):
-    """Fills in OSP_CERTIFICATE and OSP_KEY where the recipe has them."""
-    if "Define OSP_CERTIFICATE" in text_of(recipe) and "OSP_CERTIFICATE" not in values:
-        cert, key = tls.certificate_for("apps.example.com")
-        chain = cert.with_suffix(".chain.crt")
-        chain.write_text(cert.read_text() + tls.authority().cert.read_text())
-        values |= {"OSP_CERTIFICATE": str(chain), "OSP_KEY": str(key)}
+    """Fills in every pair of OSP_…CERTIFICATE… and OSP_…KEY… that the recipe has."""
+    for before, after in re.findall(r"^Define OSP_(\w*)CERTIFICATE(\w*) ", text_of(recipe), re.M):
+        if f"OSP_{before}CERTIFICATE{after}" not in values:
+            cert, key = tls.certificate_for("apps.example.com")
+            chain = cert.with_suffix(".chain.crt")
+            chain.write_text(cert.read_text() + tls.authority().cert.read_text())
+            values |= {f"OSP_{before}CERTIFICATE{after}": str(chain), f"OSP_{before}KEY{after}": str(key)}
 
 
 @pytest.fixture(autouse=True)

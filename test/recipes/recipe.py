@@ -1,12 +1,18 @@
 """A recipe of conf.d/recipes on a real httpd, set up as a reader would: the modules that its head names
 are loaded, its Define lines are edited, conf.d/osproxy.conf is included, `configtest` must find nothing.
 """
+import gzip
+import html
 import json
 import re
+import sys
 from pathlib import Path
 
 from osptest import Httpd, ask
 from osptest.place import TOP, module_path, server_user, shared_module
+
+sys.path.insert(1, str(TOP / "test/farm"))
+from resource_hash import resource_hash  # noqa: E402
 
 RECIPES = TOP / "conf.d/recipes"
 DEPENDS = Path("/etc/apache2/mods-available")
@@ -23,6 +29,8 @@ MPM_CONF = {
 MPM_CONF["worker"] = MPM_CONF["event"]
 MODULES = re.compile(r"^# Modules: (.+)$", re.M)
 DEFINE = re.compile(r"^Define (OSP_\w+) +(\S+)$", re.M)
+ADDRESS = re.compile(r"""(?:src|href|action)=\\?["']([^"'\\#]+)|url\(["']?([^"')]+)|["'](/[\w./?-]+)""")
+WITH_CONF = ("security2",)  # whose configuration a2enmod enables too: it loads the rules
 ALWAYS = ("consoles",)     # goes with every other recipe, and stands first
 
 
@@ -34,6 +42,48 @@ def echo(httpd, client="https", path="/Echo/", **request):
     for name, value in json.loads(answer.body)["headers"]:
         fields.setdefault(name.lower(), []).append(value)
     return fields
+
+
+def fields_of(page):
+    """The hidden fields of a Traditional page: what a post-back must bring back."""
+    found = re.findall(rb'<input type="hidden" name="(\w+)" value="([^"]*)"', page.body)
+    return {name.decode(): html.unescape(value.decode()) for name, value in found}
+
+
+def cookies(answer):
+    """{name: its attributes} of the cookies that an answer sets; attributes in lower case."""
+    found = {}
+    for line in answer.all("Set-Cookie"):
+        name, *attributes = (part.strip() for part in line.split(";"))
+        pairs = (attribute.partition("=") for attribute in attributes)
+        found[name.partition("=")[0]] = {word.lower(): value for word, _, value in pairs}
+    return found
+
+
+def intact(httpd, module, client="https", coding="gzip", **request):
+    """Asks for everything in the manifest of a Reactive or Mobile module, as a native app does, and
+    compares each body with the checksum in its URL. How many there were."""
+    def body(path):
+        answer = ask(httpd.address, client, path, headers=[("Accept-Encoding", coding)], **request)
+        assert answer.status == 200, f"{path}: {answer.raw}"
+        packed = answer.get("Content-Encoding")
+        assert packed in (None, "gzip"), path
+        return gzip.decompress(answer.body) if packed else answer.body
+
+    info = json.loads(body(f"/{module}/moduleservices/moduleinfo").decode("utf-8-sig"))
+    urls = info["manifest"]["urlVersions"]
+    for path, query in urls.items():
+        data = body(path + query)
+        if path.endswith("index.html"):
+            assert f'indexVersionToken = "{query[1:]}"'.encode() in data
+        else:
+            assert resource_hash(data) == query[1:], path
+    return len(urls)
+
+
+def addresses_in(text):
+    """Every address in a page, a style sheet or a script of the farm, as it is written."""
+    return {next(filter(None, groups)) for groups in ADDRESS.findall(text)}
 
 
 def text_of(name):
@@ -86,6 +136,8 @@ class RecipeHttpd(Httpd):
             path = shared_module(name)
             if path:
                 text += f"LoadModule {name}_module {path}\n"
+            if name in WITH_CONF:
+                text += f"Include {DEPENDS}/{name}.conf\n"
         return text + (f"LoadModule osproxy_module {module_path()}\n" if self.module else "")
 
     def full_conf(self, conf):

@@ -196,7 +196,7 @@ static int check_html(const char *c)
     static const char known[] =
         " html head meta title style script body main h1 h2 h3 p nav a ul li table caption thead "
         "tbody tr th td span small b code pre details summary div figure svg path figcaption time "
-        "hr br ";
+        "hr br form button noscript ";
     static const char empty[] = " meta hr br path ";
     char open[32][16];
     int depth = 0, count = 0;
@@ -320,6 +320,113 @@ static void an_app_server_that_is_down_is_named_once_in_each_place(void **state)
     page = test_view_render(&t, osp_page_html);
     assert_non_null(strstr(page, "1 app server does not answer"));
     assert_non_null(strstr(page, "Module2"));
+    test_view_end(&t);
+}
+
+/* A rule that is off on one virtual host: there its findings stand aside, with the reason, and elsewhere as
+ * ever. */
+static void what_is_off_is_shown_with_its_reason_and_does_not_count(void **state)
+{
+    static const char off[] =
+        "OSProxyEngine On\n<VirtualHost *:443>\nServerName a.example.com\n"
+        "OSProxyRule referenced-content off \"they are <elsewhere>\"\n</VirtualHost>\n"
+        "<VirtualHost *:443>\nServerName b.example.com\nOSProxyEngine Off\n</VirtualHost>\n";
+    test_view t;
+    const char *page;
+    int i;
+
+    (void)state;
+    test_view_begin(&t, off);
+    t.view.audit = NULL; /* whose own findings are no matter here */
+    test_view_watch(&t, plain, 2, 0);
+    memset(t.model->faults, 0, sizeof t.model->faults);
+    memset(t.model->apps, 0, sizeof t.model->apps);
+    for (i = 0; i < 2; i++) {
+        t.model->modules[i].site = (uint16_t)i;
+        t.model->modules[i].declared = 1;
+        t.model->modules[i].state = OSP_MODULE_NOT_MAPPED;
+    }
+    page = test_view_render(&t, osp_page_html);
+    assert_non_null(strstr(page, "2 modules are not available from outside"));
+    t.model->sites[0].off = (uint32_t)1 << OSP_RULE_REFERENCED_CONTENT;
+    page = test_view_render(&t, osp_page_html);
+    check_html(page);
+    assert_non_null(strstr(page, "1 module is not available from outside"));
+    assert_non_null(strstr(page, "referenced-content</a>: they are &lt;elsewhere&gt;"));
+    assert_non_null(strstr(page, "2 modules are known, 1 of them not available"));
+    page = test_view_render(&t, osp_page_json);
+    assert_non_null(strstr(page, "\"severity\":\"off\",\"rule\":\"referenced-content\","
+                                 "\"reason\":\"they are <elsewhere>\""));
+    assert_non_null(strstr(page, "\"severity\":\"warning\""));
+    assert_non_null(strstr(test_view_render(&t, osp_page_metrics), "osproxy_troubles_missing 1\n"));
+    t.model->sites[1].off = t.model->sites[0].off; /* where nobody says why */
+    assert_non_null(strstr(test_view_render(&t, osp_page_html), "All is well"));
+    test_view_end(&t);
+}
+
+static void each_cause_belongs_to_the_rule_that_its_page_names(void **state)
+{
+    test_view t;
+    const char *page;
+
+    (void)state;
+    test_view_begin(&t, config);
+    test_view_watch(&t, plain, 6, 0);
+    memset(t.model->apps, 0, sizeof t.model->apps);
+    t.model->sites[0].off = (uint32_t)1 << OSP_RULE_NO_CACHE;
+    t.model->sites[1].off = (uint32_t)1 << OSP_RULE_PATH_UNCHANGED;
+    page = test_view_render(&t, osp_page_json);
+    assert_non_null(strstr(page, "\"severity\":\"off\",\"rule\":\"no-cache\""));
+    assert_non_null(strstr(page, "\"severity\":\"off\",\"rule\":\"path-unchanged\""));
+    assert_non_null(strstr(page, "\"severity\":\"warning\",\"rule\":\"path-unchanged\""));
+    assert_null(strstr(page, "\"severity\":\"off\",\"rule\":\"referenced-content\""));
+    test_view_end(&t);
+}
+
+static void a_check_on_demand_is_told_of(void **state)
+{
+    test_view t;
+    const char *page;
+
+    (void)state;
+    test_view_begin(&t, config);
+    assert_null(strstr(test_view_render(&t, osp_page_html), "Check now"));
+    test_view_watch(&t, plain, 1, 0);
+    page = test_view_render(&t, osp_page_html);
+    assert_non_null(strstr(page, "Check now"));
+    assert_non_null(strstr(page, "Checked as asked"));
+    assert_null(strstr(page, "noscript"));
+    t.model->asked++;
+    page = test_view_render(&t, osp_page_html);
+    check_html(page);
+    assert_non_null(strstr(page, "A check is under way"));
+    assert_non_null(strstr(page, "<noscript><meta http-equiv=\"refresh\""));
+    t.model->asked_at = TEST_NOW - 10000; /* nobody waits for ever */
+    page = test_view_render(&t, osp_page_html);
+    assert_non_null(strstr(page, "has not come to its end"));
+    assert_null(strstr(page, "noscript"));
+    test_view_end(&t);
+}
+
+static void what_cannot_be_asked_is_no_finding(void **state)
+{
+    test_view t;
+    const char *page;
+
+    (void)state;
+    test_view_begin(&t, config);
+    test_view_watch(&t, plain, 1, 0);
+    t.model->sites[0].hindrance = OSP_HINDRANCE_PROXY_PROTOCOL;
+    t.model->modules[0].hindrance = OSP_HINDRANCE_PROXY_PROTOCOL;
+    t.model->modules[0].declared = 1;
+    t.model->modules[0].state = OSP_MODULE_UNASKABLE;
+    page = test_view_render(&t, osp_page_html);
+    check_html(page);
+    assert_non_null(strstr(page, "Module0:443, for it takes the PROXY protocol"));
+    assert_non_null(strstr(page, "1 module is known."));
+    assert_null(strstr(page, "not available from outside:"));
+    assert_non_null(strstr(test_view_render(&t, osp_page_json),
+                           "\"cannot_be_asked\":\"it takes the PROXY protocol\""));
     test_view_end(&t);
 }
 
@@ -505,6 +612,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_page_is_well_formed_whatever_it_shows),
         cmocka_unit_test(the_page_of_a_rule_says_what_to_do),
         cmocka_unit_test(the_sentence_at_the_top_counts_what_is_wrong),
+        cmocka_unit_test(what_is_off_is_shown_with_its_reason_and_does_not_count),
+        cmocka_unit_test(each_cause_belongs_to_the_rule_that_its_page_names),
+        cmocka_unit_test(a_check_on_demand_is_told_of),
+        cmocka_unit_test(what_cannot_be_asked_is_no_finding),
         cmocka_unit_test(an_app_server_that_is_down_is_named_once_in_each_place),
         cmocka_unit_test(json_is_json_with_the_documented_members),
         cmocka_unit_test(metrics_are_the_documented_ones),

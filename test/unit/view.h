@@ -62,6 +62,8 @@ static inline void test_view_model(osp_model *model, const char *const *foreign,
     model->began = TEST_NOW - 5000;
     model->probes = 99;
     model->dropped = 1;
+    model->asked = model->answered = 1;
+    model->asked_at = model->answered_at = TEST_NOW - 100;
     model->module_count = modules;
     model->reference_count = references;
     for (i = 0; i < 3; i++) {
@@ -79,6 +81,7 @@ static inline void test_view_model(osp_model *model, const char *const *foreign,
         module->state = (uint8_t)(i % 5);
         module->exists = (uint8_t)(i % 3);
         module->front_status = 404;
+        module->hindrance = (uint8_t)(i % OSP_HINDRANCE_COUNT);
         module->since = module->checked = TEST_NOW - i;
         module->resources = 10;
         module->verified = 9;
@@ -160,6 +163,7 @@ static inline void test_view_begin(test_view *t, const char *config)
         vhost->line = 1;
         vhost->engine = server->audited ? "on" : "off";
         vhost->judged = server->audited ? server : NULL;
+        vhost->site = server->is_main ? -1 : server->audited ? 0 : 1;
         vhost->rules[OSP_RULE_NEGOTIATE] = (osp_view_rule){OSP_OFF, "a <reason>", {1, 2, 3}};
         vhost->rules[OSP_RULE_NO_CACHE].mode = OSP_ENFORCE;
     }

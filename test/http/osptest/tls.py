@@ -1,10 +1,13 @@
 """A test CA and certificates signed by it, made with openssl once per process."""
 import functools
+import re
 import ssl
 import subprocess
 import tempfile
 import weakref
 from pathlib import Path
+
+ADDRESS = re.compile(r"[0-9.]+")
 
 
 class Authority:
@@ -30,7 +33,7 @@ class Authority:
 
     @functools.lru_cache(None)
     def issue(self, *names):
-        """(certificate file, key file) for these host names."""
+        """(certificate file, key file) for these host names and addresses."""
         stem = f"leaf{len(list(self.path.glob('leaf*.crt')))}"
         crt, key = self.path / f"{stem}.crt", self.path / f"{stem}.key"
         self._key(key.name)
@@ -38,7 +41,8 @@ class Authority:
                       "-out", f"{stem}.csr")
         ext = self.path / f"{stem}.ext"
         ext.write_text("basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName="
-                       + ",".join(f"DNS:{name}" for name in names) + "\n")
+                       + ",".join(f"{'IP' if ADDRESS.fullmatch(name) else 'DNS'}:{name}"
+                                  for name in names) + "\n")
         self._openssl("x509", "-req", "-in", f"{stem}.csr", "-CA", "ca.crt", "-CAkey", "ca.key",
                       "-CAcreateserial", "-days", "90", "-extfile", ext.name, "-out", crt.name)
         return crt, key

@@ -84,8 +84,16 @@ class Reader:
         return piece
 
     def exactly(self, size):
-        while len(self.buffer) < size:
-            self.more()
+        parts, missing = [self.buffer], size - len(self.buffer)
+        try:        # in parts: a large body would be copied once for each of them
+            while missing > 0:
+                data = self.sock.recv(65536)
+                if not data:
+                    raise Closed(b"".join(parts))
+                parts.append(data)
+                missing -= len(data)
+        finally:
+            self.buffer = b"".join(parts)
         piece, self.buffer = self.buffer[:size], self.buffer[size:]
         return piece
 

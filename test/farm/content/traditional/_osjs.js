@@ -4,3 +4,11 @@ function OsJSONUpdate(update) {
         document.getElementById(id).innerHTML = update.outers[id].inner;
     });
 }
+// Goes to a screen of this module.
+function osNavigate(screen) {
+    location.href = "/@MODULE@/" + screen + ".aspx";
+}
+// Tells the platform how long the screen took.
+function osBeacon(milliseconds) {
+    navigator.sendBeacon("/PerformanceProbe/rest/BeaconInternal/WebScreenClientExecutedEvent", milliseconds);
+}
