@@ -93,7 +93,7 @@ class Manager:
         self.ask(form=form)
 
 
-def change(manager, server, state, seconds):
+def change(manager, server, state, seconds, longest):
     """The exit status."""
     mine = [member for member in manager.members() if server in (member[1], member[2])]
     if not mine:
@@ -109,17 +109,26 @@ def change(manager, server, state, seconds):
                 raise CannotAsk(f"{member[1]} of {member[0]} still is '{member[3]}': the manager did not "
                                 "take the order")
     print(f"{server}: {state}")
-    return 0 if state == "enable" else wait(manager, server, workers, seconds)
+    return 0 if state == "enable" else wait(manager, server, workers, seconds, longest)
 
 
-def wait(manager, server, workers, seconds):
+def wait(manager, server, workers, seconds, longest):
+    """httpd's count is not exact: its threads add to it at the same time, and lose one now and then. A
+    count that has not changed for longer than a request can take counts nothing."""
     end = time.monotonic() + seconds
-    calm = 0
+    calm, last, changed = 0, None, 0
     while calm < CALM:
         busy = sum(member[4] for member in manager.members() if member[:2] in workers)
+        now = time.monotonic()
         calm = 0 if busy else calm + 1
-        if time.monotonic() > end and busy:
-            print(f"{server}: {busy} requests are still under way after {seconds} s", file=sys.stderr)
+        if busy != last:
+            last, changed = busy, now
+        elif busy and now - changed > longest:
+            print(f"{server}: httpd counts {busy} under way, but nothing has ended for {longest:g} s, which "
+                  "is longer than a request takes (--longest): a miscount")
+            break
+        if now > end and busy:
+            print(f"{server}: {busy} requests are still under way after {seconds:g} s", file=sys.stderr)
             return 1
         time.sleep(0.2)
     print(f"{server}: idle, may be stopped")
@@ -133,11 +142,13 @@ def main():
     parser.add_argument("--state", choices=STATES, default="drain")
     parser.add_argument("--manager", default="https://127.0.0.1/balancer-manager", metavar="URL")
     parser.add_argument("--seconds", type=float, default=300, help="the longest to wait")
+    parser.add_argument("--longest", type=float, default=120,
+                        help="seconds that no request outlives; IIS ends them after 110")
     options = parser.parse_args()
     try:
         manager = Manager(options.manager, options.domain)
         if options.server:
-            return change(manager, options.server, options.state, options.seconds)
+            return change(manager, options.server, options.state, options.seconds, options.longest)
         for balancer, worker, _, status, busy in manager.members():
             print(f"{balancer} {worker} {status or '-'}, {busy} under way")
         return 0

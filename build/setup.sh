@@ -50,6 +50,8 @@ krb5-user             | krb5-workstation      | test
 python3-gssapi        | python3-gssapi        | test
 python3-h2            | python3-h2            | test
 python3-prometheus-client | python3-prometheus_client | test
+python3-yaml          | python3-pyyaml        | test
+keepalived            | keepalived            | test
 nghttp2-client        | nghttp2               | test
 chromium              | chromium              | test
 -                     | libasan               | test
@@ -58,7 +60,7 @@ clang                 | clang                 | test
 libclang-rt-dev       | compiler-rt           | test
 valgrind              | valgrind              | test bench
 wrk                   | wrk                   | bench
-haproxy               | haproxy               | bench
+haproxy               | haproxy               | test bench
 '
 
 say() { echo "setup: $*" >&2; }

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import re
 import ssl
 import time
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ class Load:
             self.stopped = True
             await asyncio.gather(*users)
 
-    async def answers(self, count, server=None, *, limit=40):
+    async def answers(self, count, server=None, *, limit=90):
         """Until so many more answers have come, of that server or any."""
         first, end = len(self.asked), time.monotonic() + limit
         while sum(a.server != "" and server in (None, a.server) for a in self.asked[first:]) < count:
@@ -156,6 +157,14 @@ class Load:
     @property
     def lost(self):
         return [asked for asked in self.asked if asked.lost]
+
+    def wasted(self, log):
+        """What is lost without need; log: of the app servers. A server may end kept connections on which
+        nothing is asked at any time; a client that asks at the very moment has to ask again, and knows
+        that nobody has read a word. For a POST our clients do not do it by themselves."""
+        served = {int(number) for number in re.findall(r"number=(\d+) ", log)}
+        return [one for one in self.lost
+                if one.fresh or one.trouble != "Closed()" or one.number in served]
 
     def told(self):
         """For the messages of assertions."""

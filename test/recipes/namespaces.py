@@ -7,6 +7,7 @@ What runs inside() a host, processes that it starts included, sees that host's n
 import contextlib
 import ctypes
 import os
+import re
 import subprocess
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -90,6 +91,9 @@ class Host(Namespace):
 
     def down(self):
         self.switch.ip(f"link set {self.port} nomaster")
+
+    def addresses(self):
+        return re.findall(r"inet ([\d.]+)/", self.ip("-4 addr show dev eth0"))
 
     def up(self):
         self.switch.ip(f"link set {self.port} master br0 up")

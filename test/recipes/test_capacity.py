@@ -226,15 +226,6 @@ def reloads(front):
     return load
 
 
-def lost(load, log):
-    """What is lost without need. A reload ends kept connections on which nothing is asked, as the
-    protocol allows at any time; a client that asks at the very moment has to ask again, and knows that
-    nobody has read a word. For a POST our clients do not do it by themselves."""
-    served = {int(number) for number in re.findall(r"number=(\d+) ", log.read_text())}
-    return [one for one in load.lost
-            if one.fresh or one.trouble != "Closed()" or one.number in served]
-
-
 def test_a_reload_loses_nothing_that_stock_httpd_would_not(serve, tmp_path):
     app, server = tmp_path / "app.log", addresses.next()
     farm = Process("APP1", [sys.executable, FARM, "--listen", f"{server}:80", "--log", "--delay", "0.02"],
@@ -242,7 +233,7 @@ def test_a_reload_loses_nothing_that_stock_httpd_would_not(serve, tmp_path):
     try:
         front = serve(several={"https-offload": {"OSP_SERVER": server}, "capacity": {}}, before=PATIENT)
         ours = reloads(front)
-        wasted = lost(ours, app)
+        wasted = ours.wasted(app.read_text())
         front.log.allow(NOISE)
         front.stop()
         app.write_text("")
@@ -250,7 +241,7 @@ def test_a_reload_loses_nothing_that_stock_httpd_would_not(serve, tmp_path):
         stock.conf = PATIENT + both(stock.address, ssl_proxy() + f"ProxyPass / http://{server}/\n", head="")
         with stock:
             theirs = reloads(stock)
-            wasted_there = lost(theirs, app)
+            wasted_there = theirs.wasted(app.read_text())
     finally:
         farm.stop()
     assert wasted == wasted_there == [], f"{ours.told()}\nstock httpd: {theirs.told()}"

@@ -16,9 +16,6 @@ from collections import Counter
 
 import pytest
 
-from lab.clients import Client, Front, Request
-from lab.clients.client import finish
-from lab.clients.login import NtlmLogin
 from lab.process import Process
 from load import Load, in_thread
 from namespaces import ENDS_WITH_US, Network
@@ -27,6 +24,7 @@ from osptest.client import NAME
 from osptest.farm import FARM
 from osptest.place import TOP
 from osptest.wire import Closed
+from signed_in import SignedIn, go_home
 
 NAMES = ("APP1", "APP2", "APP3")
 DELAY = 0.05            # seconds of an answer, so that there is something under way
@@ -92,7 +90,7 @@ class Site:
 def drain(site, *words):
     """build/drain.py as an administrator of the proxy calls it; its output."""
     command = [sys.executable, TOP / "build/drain.py", "--domain", NAME,
-               "--manager", f"https://{site.front.address}/balancer-manager", *words]
+               "--manager", f"https://{site.front.address}/balancer-manager", "--longest", "5", *words]
     with site.proxy.inside():
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -174,37 +172,11 @@ def test_plain_http_is_sent_to_https(outside):
 
 # ---- maintenance ------------------------------------------------------------------------------------
 
-class SignedIn(threading.Thread):
-    """A user of Windows authentication who asks all the time. A 401 is answered by a sign-in, as
-    browsers do by themselves; all else than the page for this user is a failure."""
-
-    def __init__(self, front, user):
-        super().__init__(daemon=True)
-        self.user, self.failures, self.servers, self.stop = user, [], Counter(), threading.Event()
-        self.client = Client(Front(front.address, 443, secure=True, host=NAME), user,
-                             lambda: NtlmLogin(None, user, password=f"{user}pw"))
-        self.start()
-
-    def run(self):
-        while not self.stop.is_set():
-            answer = finish(self.client.ask(Request()))
-            if answer is not None and answer.status == 401:
-                answer = finish(self.client.ask(Request()))
-            if answer is None or answer.status != 200:
-                self.failures.append(answer and answer.status)
-                continue
-            page = json.loads(answer.body)
-            self.servers[page["server"]] += 1
-            if page["user"].lower().split("\\")[-1] != self.user:
-                self.failures.append(page["user"])
-        self.client.close()
-
-
 def test_a_drain_loses_nothing(site):
     everybody_serves(site)
     site.front.log.allow("AH00957: HCOH")       # health checks of a server that is stopped
     with site.client.inside():
-        users = [SignedIn(site.front, user) for user in ("alice", "bob") * 3]
+        users = SignedIn.crowd(site.front.address, 6)
 
     async def story(load):
         host = site.hosts["APP1"].address
@@ -221,14 +193,9 @@ def test_a_drain_loses_nothing(site):
         await load.answers(10, "APP1")
 
     load = site.load(story)
-    for user in users:
-        user.stop.set()
-    for user in users:
-        user.join(30)
+    go_home(users)
     assert load.lost == [], load.told()
     assert set(site.served().values()) == {1} and not any(one.repeated for one in load.asked)
-    assert [user.failures for user in users] == [[]] * len(users)
-    assert all(sum(user.servers.values()) > 5 for user in users)
     assert sum((user.servers for user in users), Counter())["APP1"] > 0
 
 
