@@ -251,6 +251,10 @@ static void put_module(osp_sink *sink, const osp_view *view, const osp_index *in
     osp_put(sink, "<br><small>");
     osp_out_html(&sink->out, osp_view_kind(module));
     osp_put(sink, module->declared ? ", declared" : "");
+    if (index->sites > 1) {
+        osp_put(sink, ", of ");
+        put_site(sink, &view->model->sites[module->site]);
+    }
     if (module->token[0]) {
         osp_put(sink, ", version <code>");
         osp_out_html(&sink->out, module->token);

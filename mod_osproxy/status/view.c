@@ -222,6 +222,11 @@ void osp_index_make(osp_index *index, const osp_view *view)
 {
     *index = (osp_index){.memory = view->memory};
     if (view->model) {
+        int i;
+
+        for (i = 0; i < OSP_MODEL_SITES; i++) {
+            index->sites += osp_view_site(view->model, i) && !view->model->sites[i].twin;
+        }
         index->module_count = module_count(view->model);
         osp_model_troubles(view->model, view->now, view->deploy, keep_those_on, index);
         osp_model_troubles(view->model, view->now, view->deploy, keep_those_off, index);

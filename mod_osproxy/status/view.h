@@ -68,6 +68,7 @@ typedef struct osp_index {
     int kinds[OSP_TROUBLE_COUNT]; /* troubles of each kind */
     int off[OSP_TROUBLE_COUNT];   /* of them, those of rules that are off */
     int module_count;             /* places below it may be in use */
+    int sites;                    /* that modules may be of */
     osp_list references;          /* by the module that they lead to */
     osp_list versions;            /* by app server */
     const osp_memory *memory;

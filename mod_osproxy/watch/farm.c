@@ -369,17 +369,29 @@ static void set_version(int app, int module, const char *token)
 }
 
 /* What the rules read, osp_watch_kind(). */
-static void publish_kind(const visit *a, const osp_module_name *name, enum osp_learned kind)
+static void publish_kind_at(int site, const osp_module_name *name, enum osp_learned kind)
 {
-    apr_uint64_t key = osp_watch_kind_key(a->site_at, name);
-    unsigned i, at = (unsigned)(key >> 20) % (2 * OSP_MODEL_MODULES);
+    apr_uint64_t key = osp_watch_kind_key(site, name);
+    unsigned i, at = (unsigned)(key >> 20) % OSP_KIND_PLACES;
 
     for (i = 0; i < 8; i++) {
-        apr_uint64_t *entry = &osp_table->kinds[(at + i) % (2 * OSP_MODEL_MODULES)];
+        apr_uint64_t *entry = &osp_table->kinds[(at + i) % OSP_KIND_PLACES];
 
         if (!*entry || (*entry & ~(apr_uint64_t)3) == key) {
             __atomic_store_n(entry, key | (apr_uint64_t)kind, __ATOMIC_RELAXED);
             return;
+        }
+    }
+}
+
+/* On plain http of the same name as well, which domain-https sends to https by it. */
+static void publish_kind(const visit *a, const osp_module_name *name, enum osp_learned kind)
+{
+    int i;
+
+    for (i = 0; i < OSP_MODEL_SITES; i++) {
+        if (i == a->site_at || osp_table->model.sites[i].twin == 1 + a->site_at) {
+            publish_kind_at(i, name, kind);
         }
     }
 }
@@ -587,8 +599,9 @@ static int verify(visit *a, const char *path, const char *hash, const char *toke
     int i, meant, is_of_other = 0, all = 1;
 
     ask_front(a, target, RESOURCE_BYTES, &front);
-    if (osp_watch_is_stopping() || !front.status || front.length == RESOURCE_BYTES) {
-        return 0; /* not answered is told of the module; too large to judge */
+    if (osp_watch_is_stopping() || !front.status || front.length == RESOURCE_BYTES
+        || (front.status >= HTTP_BAD_GATEWAY && front.status <= HTTP_GATEWAY_TIME_OUT)) {
+        return 0; /* not answered is told of the module and its servers; too large to judge */
     }
     meant = is_meant(&front, hash);
     for (i = 0; i < a->app_count && !osp_watch_is_stopping(); i++) {

@@ -370,6 +370,14 @@ unsigned osp_learn_page(int site, const char *path, osp_span body, int is_css, i
     return found.signs;
 }
 
+/* Where what passed at a site is kept. */
+static int asked_site(int site)
+{
+    int twin = osp_table->model.sites[site].twin;
+
+    return twin ? twin - 1 : site;
+}
+
 static void read_page(const osp_mail_page *page, void *baton)
 {
     char *decoded = baton;
@@ -386,7 +394,7 @@ static void read_page(const osp_mail_page *page, void *baton)
         }
         body = (osp_span){decoded, length};
     }
-    osp_learn_page(page->site, page->path, body, page->is_css, 1);
+    osp_learn_page(asked_site(page->site), page->path, body, page->is_css, 1);
 }
 
 /* A redirect counts as it stands. A request that failed counts only for a module that some app server
@@ -394,16 +402,17 @@ static void read_page(const osp_mail_page *page, void *baton)
 static void read_note(const osp_mail_note *note, void *baton)
 {
     osp_span from = osp_url_module(osp_span_of(note->from));
-    reading in = {.site = note->site, .base = osp_span_of(note->from)};
+    reading in = {.base = osp_span_of(note->from)};
 
     (void)baton;
     if (!from.n || note->site >= OSP_MODEL_SITES) {
         return;
     }
-    in.host = osp_span_of(osp_table->model.sites[note->site].name);
+    in.site = asked_site(note->site);
+    in.host = osp_span_of(osp_table->model.sites[in.site].name);
     in.how = ap_is_HTTP_REDIRECT(note->status) ? OSP_BY_REDIRECT : OSP_BY_REFERER;
     osp_model_begin();
-    in.from = osp_learn_module(note->site, from.p, from.n, 0);
+    in.from = osp_learn_module(in.site, from.p, from.n, 0);
     if (in.from >= 0) {
         kept = in.from;
         take_reference(&in, osp_span_of(note->to));

@@ -51,6 +51,7 @@ typedef struct osp_site {
     uint8_t https;
     uint8_t present;           /* 0: the configuration no longer has it */
     uint8_t hindrance;         /* enum osp_hindrance, of all of it */
+    uint16_t twin;             /* 1 + index of the https site of that name, which is asked for both */
     uint32_t off;              /* by 1 << enum osp_rule_id: rules that are off there */
     uint64_t requests, failed; /* since the first start */
     osp_minute minutes[OSP_MODEL_MINUTES]; /* a ring; the newest is minutes[minute % 60] */

@@ -214,17 +214,17 @@ static int watches(const server_rec *s)
 }
 
 /* Plain http of a name that https serves as well is not asked: it leads there. */
-static int is_doubled(server_rec *main_server, const server_rec *s)
+static server_rec *https_of(server_rec *main_server, const server_rec *s)
 {
     server_rec *other;
 
     for (other = main_server->next; other; other = other->next) {
         if (other != s && watches(other) && strcasecmp(domain_of(other), domain_of(s)) == 0
             && is_https(main_server, other)) {
-            return 1;
+            return other;
         }
     }
-    return 0;
+    return NULL;
 }
 
 static apr_uint32_t rules_off(const server_rec *s)
@@ -254,7 +254,7 @@ static void attach_site(apr_pool_t *p, server_rec *main_server, server_rec *s)
     }
     key = osp_watch_hash(OSP_HASH_BEGIN + (apr_uint64_t)port, name, strlen(name));
     at = name ? site_for(key ? key : 1) : -1;
-    if (at < 0 || sites[at].server) {
+    if (at < 0 || sites[at].counted) {
         return;
     }
     site = &osp_table->model.sites[at];
@@ -264,11 +264,13 @@ static void attach_site(apr_pool_t *p, server_rec *main_server, server_rec *s)
     site->present = 1;
     site->off = rules_off(s);
     site->hindrance = OSP_HINDRANCE_NONE;
+    site->twin = 0;
     osp_server_conf_get(s)->site = 1 + at;
-    if (https || !is_doubled(main_server, s)) {
+    sites[at].counted = s;
+    if (https || !https_of(main_server, s)) {
         const char *connect = connect_to(p, s, port);
 
-        sites[at] = (osp_site_conf){s, connect, https, port,
+        sites[at] = (osp_site_conf){s, s, connect, https, port,
                                     https && osp_hindrance_in_sections(p, main_server, s)};
         site->hindrance = (apr_byte_t)osp_hindrance_of(p, main_server, s, https, connect);
     }
@@ -289,6 +291,12 @@ static void attach_sites(apr_pool_t *p, server_rec *main_server)
         osp_server_conf_get(s)->site = 0;
         if (watches(s) && (s != main_server || !main_server->next)) {
             attach_site(p, main_server, s);
+        }
+    }
+    for (i = 0; i < OSP_MODEL_SITES; i++) {
+        if (sites[i].counted && !sites[i].server) {
+            s = https_of(main_server, sites[i].counted);
+            osp_table->model.sites[i].twin = (apr_uint16_t)osp_server_conf_get(s)->site;
         }
     }
     osp_model_end();
@@ -333,9 +341,9 @@ enum osp_kind osp_watch_kind(const osp_server_conf *conf, const osp_module_name 
         return OSP_KIND_UNKNOWN;
     }
     key = osp_watch_kind_key(site, name);
-    at = (unsigned)(key >> 20) % (2 * OSP_MODEL_MODULES);
+    at = (unsigned)(key >> 20) % OSP_KIND_PLACES;
     for (i = 0; i < 8; i++) {
-        apr_uint64_t entry = __atomic_load_n(&osp_table->kinds[(at + i) % (2 * OSP_MODEL_MODULES)],
+        apr_uint64_t entry = __atomic_load_n(&osp_table->kinds[(at + i) % OSP_KIND_PLACES],
                                              __ATOMIC_RELAXED);
 
         if ((entry & ~(apr_uint64_t)3) == key) {
@@ -458,7 +466,7 @@ static int last_known;
 
 static void sum_up(int site, sums *now)
 {
-    const server_rec *s = sites[site].server;
+    const server_rec *s = sites[site].counted;
     int rule, event;
 
     now->requests = __atomic_load_n(&osp_table->model.sites[site].requests, __ATOMIC_RELAXED);
@@ -498,7 +506,7 @@ static void keep_minutes(apr_time_t now)
 
     osp_model_begin();
     for (i = 0; i < OSP_MODEL_SITES; i++) {
-        if (sites[i].server) {
+        if (sites[i].counted) {
             sums current;
 
             sum_up(i, &current);

@@ -20,6 +20,7 @@
 #define OSP_MAIL_PATH 512
 #define OSP_MAIL_SAMPLED 1024
 #define OSP_ANNOUNCED 1024
+#define OSP_KIND_PLACES (8 * OSP_MODEL_MODULES) /* sparse, so that eight places next to each other do */
 
 /* A slot of the mail: free, being written, ready to be read. Taken by compare-and-swap. */
 enum osp_mail_state { OSP_MAIL_FREE, OSP_MAIL_WRITING, OSP_MAIL_READY };
@@ -49,7 +50,7 @@ typedef struct osp_shared {
     osp_model model;
     apr_uint32_t probe_port; /* local port of the watcher's connection to the front door, or 0 */
     char secret[33];         /* proves a probe to be ours */
-    apr_uint64_t kinds[2 * OSP_MODEL_MODULES]; /* learned: hash of site and name, kind in the low bits */
+    apr_uint64_t kinds[OSP_KIND_PLACES]; /* learned: hash of site and name, kind in the low bits */
     apr_int64_t sampled[OSP_MAIL_SAMPLED];     /* seconds, by hash of site and path */
     osp_mail_page pages[OSP_MAIL_PAGES];
     osp_mail_note notes[OSP_MAIL_NOTES];
@@ -123,7 +124,8 @@ void osp_model_begin(void);
 void osp_model_end(void);
 
 typedef struct osp_site_conf {
-    server_rec *server;
+    server_rec *server;  /* NULL: none, or its twin is asked */
+    server_rec *counted; /* NULL: none */
     const char *connect; /* "127.0.0.1:443" */
     int https, port;
     int certificates;    /* sections of it demand client certificates */

@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from osptest import Answer, Backend, Connection, Httpd
-from osptest.client import NAME
+from osptest.client import NAME, ask
 from osptest.place import TOP
 from osptest.watching import ask_now, balanced, model, modules, page, seen_all, troubles, until, visit
 
@@ -222,6 +222,19 @@ def test_a_learned_kind_refuses_a_mapping_that_changes_the_path(watch, apps):
     assert until(lambda: modules(httpd).get("MyApp", {}).get("kind") == "reactive")
     assert visit(httpd, "/apps/").status == 500
     httpd.log.allow("OSP050")
+
+
+def test_what_is_learned_counts_on_plain_http_too(watch, apps):
+    """Pages of either port are of one module, which https is asked for."""
+    farm = apps("1")
+    httpd = watch(f"ProxyPass / {farm.urls[0]}/\n")
+    get = lambda: ask(httpd.address, "http", "/MyApp/").status  # noqa: E731
+    assert get() == 200       # nobody knows the module yet
+    assert until(lambda: modules(httpd).get("MyApp", {}).get("kind") == "reactive"), modules(httpd)
+    assert get() == 308
+    sites = {site["id"]: site["port"] for site in model(httpd)["sites"]}
+    assert {sites[one["site"]] for one in model(httpd)["modules"]} == {443}
+    assert until(lambda: any(site["minutes"] for site in model(httpd)["sites"] if site["port"] == 80))
 
 
 def test_requests_do_not_make_a_kind_laxer(watch, apps):

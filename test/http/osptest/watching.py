@@ -15,7 +15,7 @@ from .httpd import Httpd
 from .wire import Closed
 
 NAMED = 30          # seconds in which a fault must be named
-NEWS = r"OSP110[1-6]|AH00957|AH00959|AH01114"      # what is found; app servers come and go here
+NEWS = r"OSP110[1-6]|AH00957|AH00959|AH01114|AH01102|AH00898"      # what is found; app servers come and go here
 
 
 @pytest.fixture
