@@ -116,7 +116,7 @@ rpm: ## an RPM in the layout of RHEL: build/out/packages/mod_osproxy-*.rpm
 # ---- test ---------------------------------------------------------------------------------------
 
 # In this order; each is a target of its own.
-STAGES := all clang check unit fuzz-replay farm install-test audit-test recipes packages-test http asan
+STAGES := all clang check unit fuzz-replay farm install-test audit-test recipes http asan
 
 test: ## everything that gates: a line per stage, a sum at the end
 	@build/setup.sh build test
