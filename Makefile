@@ -125,8 +125,9 @@ test: ## everything that gates: a line per stage, a sum at the end
 clang: ## build with clang as well, into build/out/clang
 	@$(MAKE) --no-print-directory CC=clang OUT=$(OUT)/clang all
 
-check: $(MODULE) ## do directives, messages, rules, docs, links, symbols agree?
+check: $(MODULE) ## do directives, messages, rules, docs, links, symbols agree? spelling, man pages
 	@$(PYTHON) build/check_docs.py
+	@build/check_text.sh
 	@build/check_symbols.sh $(MODULE)
 
 unit: ## unit tests of the pure code, plain and under ASan and UBSan

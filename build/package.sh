@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# package.sh: what is handed to others. Usage: build/package.sh dist|deb|rpm|version|date
+# package.sh: what is handed to others. Usage: build/package.sh dist|deb|rpm|files|version|date
 #
 #   dist      $OUT/mod_osproxy-<version>.tar.gz: every file of the project, byte for byte the same from
 #             the same files, whoever packs them
 #   deb       $OUT/packages/*.deb and what belongs to them, from that archive and build/debian
 #   rpm       $OUT/packages/*.rpm, from that archive and build/rpm/mod_osproxy.spec
+#   files     the names of every file of the project, each with a NUL behind it
 #   version   the version, which stands in mod_osproxy/osproxy.h and nowhere else
 #   date      the day of that version as CHANGES has it, in seconds since 1970
 #
@@ -152,10 +153,11 @@ make_rpm() {
 command=${1:-}
 [ $# = 0 ] || shift
 case $command in
+    files) list_files ;;
     dist) make_dist && say "$archive" ;;
     deb) make_dist && make_deb ;;
     rpm) make_dist && make_rpm "$@" ;;
     version) echo "$version" ;;
     date) echo "$SOURCE_DATE_EPOCH" ;;
-    *) die "usage: ${0##*/} dist|deb|rpm|version|date" ;;
+    *) die "usage: ${0##*/} dist|deb|rpm|files|version|date" ;;
 esac

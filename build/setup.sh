@@ -31,6 +31,8 @@ binutils              | binutils              | package test
 dpkg-dev              | -                     | package test
 debhelper             | -                     | package test
 lintian               | -                     | test
+codespell             | codespell             | test
+mandoc                | mandoc                | test
 rpm                   | rpm-build             | package test
 rpmlint               | rpmlint               | test
 git                   | git                   | test
