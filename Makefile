@@ -86,6 +86,11 @@ check-live: ## ask a running proxy what is missing; DOMAIN=…, STATUS=http://12
 	@test -n "$(DOMAIN)" || { echo "make: write DOMAIN=<host name of the apps>" >&2; exit 2; }
 	@$(PYTHON) build/check_live.py --domain "$(DOMAIN)" $(if $(STATUS),--status "$(STATUS)")
 
+drain: ## take an app server out of a balancer; DOMAIN=…, SERVER=app1.internal, STATE=drain|disable|enable
+	@test -n "$(DOMAIN)" || { echo "make: write DOMAIN=<host name of the apps>" >&2; exit 2; }
+	@$(PYTHON) build/drain.py --domain "$(DOMAIN)" $(if $(SERVER),--server "$(SERVER)") \
+		$(if $(STATE),--state "$(STATE)") $(if $(MANAGER),--manager "$(MANAGER)")
+
 install: all ## install and enable the module; DESTDIR is honoured
 	@APXS="$(APXS)" MODULE="$(MODULE)" build/install.sh install
 
@@ -93,7 +98,20 @@ uninstall: ## undo what make install did
 	@APXS="$(APXS)" build/install.sh uninstall
 
 setup: ## install the packages that all of this needs
-	@build/setup.sh build run test bench
+	@build/setup.sh build run package test bench
+
+# ---- packages ----------------------------------------------------------------------------------
+
+dist: ## the source archive: build/out/mod_osproxy-<version>.tar.gz
+	@OUT="$(OUT)" build/package.sh dist
+
+deb: ## a Debian package: build/out/packages/libapache2-mod-osproxy_*.deb
+	@build/setup.sh build package
+	@OUT="$(OUT)" build/package.sh deb
+
+rpm: ## an RPM in the layout of RHEL: build/out/packages/mod_osproxy-*.rpm
+	@build/setup.sh build package
+	@OUT="$(OUT)" APXS="$(APXS)" build/package.sh rpm
 
 # ---- test ---------------------------------------------------------------------------------------
 
@@ -107,8 +125,9 @@ test: ## everything that gates: a line per stage, a sum at the end
 clang: ## build with clang as well, into build/out/clang
 	@$(MAKE) --no-print-directory CC=clang OUT=$(OUT)/clang all
 
-check: $(MODULE) ## do directives, messages, rules, docs, links, symbols agree?
+check: $(MODULE) ## do directives, messages, rules, docs, links, symbols agree? spelling, man pages
 	@$(PYTHON) build/check_docs.py
+	@build/check_text.sh
 	@build/check_symbols.sh $(MODULE)
 
 unit: ## unit tests of the pure code, plain and under ASan and UBSan
@@ -147,6 +166,10 @@ recipes: $(MODULE) ## every recipe of conf.d/recipes with real traffic
 install-test: $(MODULE) ## install and uninstall, Debian's layout and RHEL's
 	@test/install/test_install.sh $(MODULE)
 
+packages-test: ## the packages, built, installed, upgraded, purged on a copy of this machine
+	@test/packages/test_deb.sh
+	@test/packages/test_rpm.sh
+
 lint: ## gcc, clang; cppcheck, clang-tidy, shellcheck if installed
 	@build/lint.sh $(SOURCES)
 
@@ -159,6 +182,16 @@ bench: $(MODULE) ## what the module costs: instructions and throughput
 bench-gate: $(MODULE) ## instructions only; fails above the bar
 	@build/setup.sh bench
 	@$(PYTHON) test/bench/bench.py --gate $(ARGS)
+
+capacity: ## MPM settings for CLIENTS=9000; MPM=event|worker|prefork, CORES=, MEMORY=MB, BUSY=, PINS=
+	@test -n "$(CLIENTS)" || { echo "make: write CLIENTS=<connections at one time>" >&2; exit 2; }
+	@$(PYTHON) build/capacity.py --clients "$(CLIENTS)" $(if $(MPM),--mpm "$(MPM)") \
+		$(if $(CORES),--cores "$(CORES)") $(if $(MEMORY),--memory "$(MEMORY)") \
+		$(if $(BUSY),--busy "$(BUSY)") $(if $(PINS),--pins "$(PINS)")
+
+capacity-test: $(MODULE) ## measure thousands of idle clients: places, newcomers, memory (some minutes)
+	@build/setup.sh test
+	@$(PYTHON) test/bench/idle_clients.py $(ARGS)
 
 # ---- the rest -----------------------------------------------------------------------------------
 
@@ -174,5 +207,6 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run audit check-live install uninstall setup test clang check unit fuzz-replay fuzz farm http asan \
-	audit-test recipes lab-valgrind install-test lint bench bench-gate compile_commands clean help FORCE
+.PHONY: all run audit check-live drain install uninstall setup dist deb rpm packages-test test clang check unit fuzz-replay fuzz \
+	farm http asan audit-test recipes lab-valgrind install-test lint bench bench-gate capacity capacity-test \
+	compile_commands clean help FORCE

@@ -8,6 +8,7 @@
 - every page has its sections, every table its cells, every relative link a target
 - every recipe of conf.d/recipes has its head, its line in conf.d/README.md and its test
 - directives, messages and make targets that a text mentions exist
+- the man page lists every directive; the newest version of CHANGES is that of osproxy.h
 
 A missing input is an error, never a skip. `check_docs.py --write` writes the index of the rules, which
 is generated from the registry. Each finding is a line: file:line: what is wrong.
@@ -354,9 +355,30 @@ def check_recipes(report):
         report.check((ROOT / "test/recipes" / test).is_file(), path, 1, f"has no test/recipes/{test}")
 
 
+def check_man(report, table):
+    """mod_osproxy(8) has an entry for each directive, and only those of its name."""
+    path = ROOT / "build/man/mod_osproxy.8"
+    text = read(path)
+    for name in table:
+        entry = name if name.startswith("OSProxy") else \
+            f"Require {name[8:]}" if name.startswith("Require-") else f"SetHandler {name}"
+        report.check(re.search(rf"^\.It Cm {re.escape(entry)}\b", text, re.M), path, 1,
+                     f"no entry '.It Cm {entry}'")
+
+
+def check_version(report):
+    """What is packed is the version that was written about last."""
+    path = ROOT / "CHANGES"
+    versions = re.findall(r"^(\d[\d.]*) \(\d{4}-\d\d-\d\d\)$", read(path), re.M)
+    module = re.search(r'^#define OSP_VERSION "(.+)"', read(SOURCE / "osproxy.h"), re.M)
+    if report.check(versions and module, path, 1, "no '<version> (<day>)', or osproxy.h has no OSP_VERSION"):
+        report.check(versions[0] == module[1], path, 1,
+                     f"begins with {versions[0]}, but mod_osproxy/osproxy.h says {module[1]}")
+
+
 def texts():
-    """Every markdown file of the project, and the shipped configuration."""
-    for pattern in ("**/*.md", "conf.d/**/*.conf"):
+    """Every text for administrators: markdown, configuration, man pages, what packages say."""
+    for pattern in ("**/*.md", "conf.d/**/*.conf", "CHANGES", "build/man/*.8", "build/debian/*osproxy*"):
         for path in files(ROOT, pattern):
             parts = path.relative_to(ROOT).parts
             if not parts[0].startswith(".") and parts[:2] != ("build", "out"):
@@ -380,6 +402,10 @@ def main():
     written = [(path, read(path)) for path in texts()]
     report.begin("recipes")
     check_recipes(report)
+    report.begin("man page")
+    check_man(report, table)
+    report.begin("version")
+    check_version(report)
     report.begin("mentions")
     for name in ("run", "test"):
         report.check(f"make {name}" in read(ROOT / "README.md"), ROOT / "README.md", 1,

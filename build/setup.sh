@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # setup.sh: installs the packages that a group of targets needs, and only those that are missing.
-# Usage: build/setup.sh <build|run|test|bench>...
+# Usage: build/setup.sh <build|run|package|test|bench>...
 # With nothing missing it asks the package database once and says nothing. Where it cannot install
 # (not root, no apt-get or dnf) it prints the command that somebody has to run.
 set -euo pipefail
@@ -27,7 +27,14 @@ python3               | python3               | run test bench
 openssl               | openssl               | run test
 curl                  | curl                  | run test
 iproute2              | iproute               | run test
-binutils              | binutils              | test
+binutils              | binutils              | package test
+dpkg-dev              | -                     | package test
+debhelper             | -                     | package test
+lintian               | -                     | test
+codespell             | codespell             | test
+mandoc                | mandoc                | test
+rpm                   | rpm-build             | package test
+rpmlint               | rpmlint               | test
 git                   | git                   | test
 libcmocka-dev         | libcmocka-devel       | test
 python3-pytest        | python3-pytest        | test
@@ -45,6 +52,8 @@ krb5-user             | krb5-workstation      | test
 python3-gssapi        | python3-gssapi        | test
 python3-h2            | python3-h2            | test
 python3-prometheus-client | python3-prometheus_client | test
+python3-yaml          | python3-pyyaml        | test
+keepalived            | keepalived            | test
 nghttp2-client        | nghttp2               | test
 chromium              | chromium              | test
 -                     | libasan               | test
@@ -53,7 +62,7 @@ clang                 | clang                 | test
 libclang-rt-dev       | compiler-rt           | test
 valgrind              | valgrind              | test bench
 wrk                   | wrk                   | bench
-haproxy               | haproxy               | bench
+haproxy               | haproxy               | test bench
 '
 
 say() { echo "setup: $*" >&2; }
@@ -68,9 +77,9 @@ else
     exit 1
 fi
 
-[ $# -gt 0 ] || { say "name a group: build, run, test or bench"; exit 2; }
+[ $# -gt 0 ] || { say "name a group: build, run, package, test or bench"; exit 2; }
 for group; do
-    case $group in build | run | test | bench) ;; *) say "there is no group '$group'"; exit 2 ;; esac
+    case $group in build | run | package | test | bench) ;; *) say "there is no group '$group'"; exit 2 ;; esac
 done
 
 mapfile -t wanted < <(echo "$packages" | awk -F' *[|] *' -v column="$column" -v groups="$*" '

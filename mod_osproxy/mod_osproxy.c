@@ -2,8 +2,11 @@
  * mod_osproxy.c: the module record, and a table of contents: each line of register_hooks() is a
  * room, in the order in which a request passes them.
  */
+#include "ap_release.h"
+#include "apr_strings.h"
 #include "http_core.h"
 
+#include "compat.h"
 #include "osproxy.h"
 #include "proxy_api.h"
 
@@ -17,15 +20,30 @@ static int proxy_is_in_the_configuration(void)
     return ap_find_linked_module("mod_proxy.c") != NULL;
 }
 
+/* The release of the httpd that runs us, in p. */
+static const char *httpd_release(apr_pool_t *p)
+{
+    ap_version_t version;
+
+    ap_get_server_revision(&version);
+    return apr_psprintf(p, "%d.%d.%d", version.major, version.minor, version.patch);
+}
+
 /* A start and a configtest stop here; a reload of a running server must go on, without us. */
-static int check_load_order(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+static int check_httpd(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)pconf;
-    (void)ptemp;
-    if (proxy_is_loaded()) {
+    if (proxy_is_loaded() && osp_compat_runs_in(OSP_MAGIC_MINOR)) {
         return OK;
     }
-    if (proxy_is_in_the_configuration()) {
+    if (!osp_compat_runs_in(OSP_MAGIC_MINOR)) {
+        ap_log_perror(APLOG_MARK, APLOG_CRIT, 0, plog,
+                      "OSP0005: this mod_osproxy was built for httpd %s and needs module magic number "
+                      "%d:%d; httpd %s has %d:%d. Build it with the apxs of this httpd, or update httpd",
+                      AP_SERVER_BASEREVISION, OSP_MAGIC_MAJOR, OSP_MAGIC_MINOR,
+                      httpd_release(ptemp), core_module.version, core_module.minor_version);
+    }
+    else if (proxy_is_in_the_configuration()) {
         ap_log_perror(APLOG_MARK, APLOG_CRIT, 0, plog,
                       "OSP0001: mod_osproxy is loaded before mod_proxy; move the line 'LoadModule "
                       "osproxy_module' below 'LoadModule proxy_module' (Debian: name its file so "
@@ -80,12 +98,17 @@ static int prepare(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server,
                      "OSP0003: no shared memory for counters; rules work, nothing is counted");
     }
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main_server,
+                 "OSP0004: mod_osproxy/" OSP_VERSION ", built for httpd %s (module magic number "
+                 "%d:%d), runs in %s (%d:%d)", AP_SERVER_BASEREVISION, MODULE_MAGIC_NUMBER_MAJOR,
+                 MODULE_MAGIC_NUMBER_MINOR, httpd_release(ptemp), core_module.version,
+                 core_module.minor_version);
     return OK;
 }
 
 static void register_hooks(apr_pool_t *p)
 {
-    ap_hook_pre_config(check_load_order, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_pre_config(check_httpd, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(part_servers, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(prepare, NULL, NULL, APR_HOOK_FIRST);
 
@@ -95,7 +118,7 @@ static void register_hooks(apr_pool_t *p)
     osp_client_hooks(p);        /* authorisation */
     osp_path_unchanged_hooks(p);
     osp_preserve_host_hooks(p);
-    if (proxy_is_loaded()) {
+    if (proxy_is_loaded() && osp_compat_runs_in(OSP_MAGIC_MINOR)) {
         osp_route_hooks(p);     /* mod_proxy's pre_request: host, ports, https, path, headers */
         osp_pinned_auth_hooks(p); /* the scheme handler, and the end of the connection */
         osp_forwarded_proto_hooks(p); /* once more, when mod_proxy builds the head */

@@ -6,6 +6,7 @@
 #include "http_connection.h"
 #include "http_core.h"
 
+#include "compat.h"
 #include "pin.h"
 
 #define DEFAULT_LIMIT 10000
@@ -136,6 +137,7 @@ static void copy_settings(proxy_worker *to, const proxy_worker *from)
     apr_cpystrn(to->s->uds_path, from->s->uds_path, sizeof to->s->uds_path);
 }
 
+#ifdef OSP_HAS_DNS_POOL
 /* The connection goes before the addresses that it uses, whose pool is younger than its own. */
 static apr_status_t destroy_connection(void *worker)
 {
@@ -155,17 +157,18 @@ static apr_status_t destroy_connection(void *worker)
  * were compiled with; elsewhere mod_proxy makes them. */
 static void share_pool(osp_pin *pin)
 {
-#if AP_MODULE_MAGIC_AT_LEAST(20120211, 89)
-    if (core_module.version == MODULE_MAGIC_NUMBER_MAJOR
-        && core_module.minor_version == MODULE_MAGIC_NUMBER_MINOR) {
+    if (osp_compat_is_same()) {
         pin->own->cp = apr_pcalloc(pin->pool, sizeof *pin->own->cp);
         pin->own->cp->pool = pin->own->cp->dns_pool = pin->pool;
         apr_pool_pre_cleanup_register(pin->pool, pin->own, destroy_connection);
     }
-#else
-    (void)pin;
-#endif
 }
+#else
+static void share_pool(osp_pin *pin)
+{
+    (void)pin;
+}
+#endif
 
 static const char *make_worker(osp_pin *pin, server_rec *s)
 {

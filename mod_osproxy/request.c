@@ -6,13 +6,8 @@
 #include "http_core.h"
 #include "http_protocol.h"
 #include "http_request.h"
-#include "ap_mmn.h"
-#if AP_MODULE_MAGIC_AT_LEAST(20120211, 102)
-#include "http_ssl.h"
-#else
-#include "mod_ssl.h"
-#endif
 
+#include "compat.h"
 #include "osproxy.h"
 
 osp_request *osp_request_make(request_rec *r)
@@ -43,31 +38,17 @@ osp_conn *osp_conn_get(conn_rec *c)
     return conn;
 }
 
-static int ask_whether_tls(conn_rec *client)
-{
-#if AP_MODULE_MAGIC_AT_LEAST(20120211, 102)
-    return ap_ssl_conn_is_ssl(client);
-#else
-    static APR_OPTIONAL_FN_TYPE(ssl_is_https) *is_https;
-
-    if (!is_https) {
-        is_https = APR_RETRIEVE_OPTIONAL_FN(ssl_is_https);
-    }
-    return is_https && is_https(client);
-#endif
-}
-
 /* Streams of HTTP/2 have threads of their own: they do not write to their client's record. */
 static int connection_is_tls(conn_rec *c)
 {
     osp_conn *conn;
 
     if (c->master) {
-        return ask_whether_tls(c->master);
+        return osp_compat_is_tls(c->master);
     }
     conn = osp_conn_get(c);
     if (!conn->tls_known) {
-        conn->tls = ask_whether_tls(c) ? 1 : 0;
+        conn->tls = osp_compat_is_tls(c) ? 1 : 0;
         conn->tls_known = 1;
     }
     return conn->tls;

@@ -20,6 +20,7 @@
 #include "http_core.h"
 #include "util_filter.h"
 
+#include "compat.h"
 #include "osproxy.h"
 #include "parse/challenge.h"
 #include "pin.h"
@@ -89,15 +90,6 @@ static enum osp_hop hop_of(const request_rec *r)
 
 /* ---- the server that a client is signed in to -------------------------------------------------- */
 
-static const char *name_of(const proxy_worker *worker)
-{
-#if AP_MODULE_MAGIC_AT_LEAST(20120211, 124)
-    return worker->s->name_ex;
-#else
-    return worker->s->name;
-#endif
-}
-
 /* A drained server finishes a handshake, and begins none. */
 static int may_serve(proxy_worker *worker, server_rec *s, enum osp_credentials_kind credentials)
 {
@@ -128,24 +120,24 @@ static apr_status_t give_back(void *baton)
 static void elect(request_rec *r, osp_route *way, proxy_worker *real)
 {
     election *e = apr_pcalloc(r->pool, sizeof *e);
-    const char *name = name_of(way->worker), *rest;
+    const char *name = osp_worker_name(way->worker), *rest;
 
     e->elected = way->worker;
     e->real = real;
     if (strncmp(way->url, name, strlen(name)) == 0) {
         rest = way->url + strlen(name);
-        way->url = apr_pstrcat(r->pool, name_of(real), rest, NULL);
+        way->url = apr_pstrcat(r->pool, osp_worker_name(real), rest, NULL);
     }
     else {
-        const char *own = ap_strstr_c(name_of(real), "://") + 3;
+        const char *own = ap_strstr_c(osp_worker_name(real), "://") + 3;
 
         rest = ap_strstr_c(way->url, "://");
         rest = rest ? rest + 3 + strcspn(rest + 3, "/") : "/";
-        way->url = apr_psprintf(r->pool, "%.*s%s", (int)(own - name_of(real) + strcspn(own, "/")),
-                                name_of(real), rest);
+        way->url = apr_psprintf(r->pool, "%.*s%s", (int)(own - osp_worker_name(real) + strcspn(own, "/")),
+                                osp_worker_name(real), rest);
     }
     r->filename = apr_pstrcat(r->pool, "proxy:", way->url, NULL);
-    apr_table_setn(r->subprocess_env, "BALANCER_WORKER_NAME", name_of(real));
+    apr_table_setn(r->subprocess_env, "BALANCER_WORKER_NAME", osp_worker_name(real));
     apr_table_setn(r->subprocess_env, "BALANCER_WORKER_ROUTE", real->s->route);
     if (e->elected->s->elected) {
         e->elected->s->elected--;

@@ -40,8 +40,8 @@ INDEX = ("MyApp", "MyMobile", "Portal", "MyOtherApp", "Login", "WinAuth", "Echo"
 class Farm:
     """All modules of one server, found by the first path segment in any case."""
 
-    def __init__(self, name, version):
-        self.name = name
+    def __init__(self, name, version, ping="all is well"):
+        self.name, self.ping = name, ping
         images = load("ImageRepository")
         images["img/logo.png"] = png(0xC8, 0x10, 0x2E, 32)
         libraries = [Library("ImageRepository", images),
@@ -69,7 +69,7 @@ class Farm:
         parts = request.path.lower().split("/")
         handler = self.handlers.get(parts[1]) if len(parts) > 1 else None
         if handler and parts[1] != "echo" and parts[2:] == ["_ping.html"]:
-            return Response(200, "<html><body>OutSystems ping: all is well</body></html>",
+            return Response(200, f"<html><body>OutSystems ping: {self.ping}</body></html>",
                             "text/html", [("Cache-Control", "no-cache")])
         response = handler(request) if handler else None
         if response is None and request.path == "/":
@@ -111,6 +111,8 @@ def parse_arguments():
     parser.add_argument("--version", default="1", help="other value: other manifest, as in a "
                         "staged deployment")
     parser.add_argument("--idle", type=float, default=120, help="keep-alive in seconds, as IIS")
+    parser.add_argument("--ping", default="all is well", help="what _ping.html says")
+    parser.add_argument("--delay", type=float, default=0, help="seconds that an answer takes")
     parser.add_argument("--cert", metavar="PEM", help="serve https with this certificate")
     parser.add_argument("--key", metavar="PEM", help="key of --cert")
     parser.add_argument("--log", action="store_true", help="one line a request on stderr")
@@ -128,7 +130,8 @@ async def run(arguments):
     if arguments.cert:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(arguments.cert, arguments.key)
-    server = Server(Farm(arguments.name, arguments.version).handle, arguments.idle, arguments.log)
+    farm = Farm(arguments.name, arguments.version, arguments.ping)
+    server = Server(farm.handle, arguments.idle, arguments.log, arguments.delay)
     host, port = await server.start(*arguments.address, tls)
     if arguments.ready_file:
         with open(arguments.ready_file + ".new", "w", encoding="ascii") as file:

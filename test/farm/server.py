@@ -123,12 +123,14 @@ def keeps_alive(request, response):
 
 
 class Server:
-    """Listens, reads requests, calls the handler and closes idle connections after idle seconds."""
+    """Listens, reads requests, calls the handler and closes idle connections after idle seconds. An
+    answer comes delay seconds after its request."""
 
-    def __init__(self, handler, idle=120, log=False):
+    def __init__(self, handler, idle=120, log=False, delay=0):
         self.handler = handler
         self.idle = idle
         self.log = log
+        self.delay = delay
         self.numbers = itertools.count(1)
         self.connections = set()
         self.listener = None
@@ -184,11 +186,13 @@ class Server:
         await read_body(request, reader, writer)
         response = self.answer(request)
         keep = keeps_alive(request, response)
-        writer.write(encode(response, request, keep))
-        await writer.drain()
         if self.log:
             print(f"{connection.number}/{connection.requests} {request.method} {request.target} "
                   f"{response.status} {len(response.body)}", file=sys.stderr, flush=True)
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        writer.write(encode(response, request, keep))
+        await writer.drain()
         return keep
 
     def answer(self, request):

@@ -8,10 +8,13 @@ from osptest.ways import TLS_WAYS, WAYS, all_ways, server_of, ways_for
 NAME = "apps.example.com"
 OFF = 'OSProxyRule preserve-host off "Traditional only, by the vendor\'s guide"\n'
 
+# httpd 2.4.58 and later know it, and have it off.
+WEBSOCKETS = "<IfDirective H2WebSockets>\nH2WebSockets on\n</IfDirective>\n"
+
 
 def site(address, mpm, farm, extra="", head="OSProxyEngine On"):
     """Every way, with ProxyPreserveHost Off written, as the vendor's sample has it."""
-    body = "ProxyPreserveHost Off\n" + ("H2WebSockets on\n" if mpm != "prefork" else "")
+    body = "ProxyPreserveHost Off\n" + (WEBSOCKETS if mpm != "prefork" else "")
     body += ssl_proxy() + all_ways(mpm, farm)
     body += f"ProxyPass /echo/ {farm['http'].url}/echo/ upgrade=websocket\n"
     body += f"ProxyPass /ws/ ws://{farm['http'].address}/ws/\n"

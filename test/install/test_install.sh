@@ -12,23 +12,9 @@ top=$(realpath "$(dirname "$0")/../..")
 cd "$top"
 
 if [ -z "${OSP_PRIVATE:-}" ]; then
-    [ "$(id -u)" = 0 ] || { say "needs root, for a mount namespace"; exit 1; }
-    OSP_PRIVATE=$(mktemp -d)
-    export OSP_PRIVATE
-    trap 'umount "$OSP_PRIVATE" 2>/dev/null || true; rmdir "$OSP_PRIVATE"' EXIT
-    # In a chroot the root folder is no mount point that could be made private. Mounts may then be
-    # private all the same: a first, harmless one tells whether the outside sees it.
-    way=private
-    if ! unshare --mount --propagation $way true 2>/dev/null; then
-        way=unchanged
-        # shellcheck disable=SC2016
-        unshare --mount --propagation $way sh -c 'mount -t tmpfs osproxy-test "$OSP_PRIVATE" \
-            && ! grep -qF " $OSP_PRIVATE " "/proc/$PPID/mountinfo"' || {
-            say "needs mounts of its own: CAP_SYS_ADMIN, and in a chroot one whose mounts are private"
-            exit 1
-        }
-    fi
-    unshare --mount --propagation $way "$0" "$module"
+    # shellcheck source=test/private.sh
+    . test/private.sh
+    become_private -- "$0" "$module"
     exit
 fi
 
@@ -271,25 +257,12 @@ test_rhel_uninstall_leaves_every_file_as_it_was() {
 
 # ---- all of them ---------------------------------------------------------------------------------
 
-passed=0
-failed=0
-for name in $(compgen -A function test_); do
-    # a shell of its own: set -e has no effect in a condition
-    set +e
-    (set -e; "$name") >"$work/log" 2>&1
-    status=$?
-    set -e
-    if [ $status = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED $name"
-        sed 's/^/    /' "$work/log"
-    fi
-done
+# shellcheck source=test/run_tests.sh
+. test/run_tests.sh
+status=0
+run_tests install || status=$?
 # Bound copies must go before the folder they lie in.
 for folder in "${folders[@]}"; do
     ! mountpoint -q "$folder" || umount "$folder"
 done
-echo "install: $passed passed, $failed failed"
-[ $failed = 0 ]
+exit $status

@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# run_tests.sh: for tests in bash. Sourced.
+#
+# run_tests <name> [stop]: runs every function that is called test_…, by name; prints what failed ones
+# said, and the sum. stop: ends with the first that fails, where each goes on from the one before.
+run_tests() {
+    local name output passed=0 failed=0 status
+    output=$(mktemp)
+    for name in $(compgen -A function test_); do
+        # a shell of its own: set -e has no effect in a condition
+        set +e
+        (set -e; "$name") >"$output" 2>&1 </dev/null
+        status=$?
+        set -e
+        if [ $status = 0 ]; then
+            passed=$((passed + 1))
+            continue
+        fi
+        failed=$((failed + 1))
+        echo "FAILED $name"
+        sed 's/^/    /' "$output"
+        [ "${2:-}" != stop ] || break
+    done
+    rm -f "$output"
+    echo "$1: $passed passed, $failed failed"
+    [ $failed = 0 ]
+}
