@@ -124,7 +124,7 @@ def keeps_alive(request, response):
 
 class Server:
     """Listens, reads requests, calls the handler and closes idle connections after idle seconds. An
-    answer comes delay seconds after its request."""
+    answer comes delay seconds after its request, but for pings."""
 
     def __init__(self, handler, idle=120, log=False, delay=0):
         self.handler = handler
@@ -189,7 +189,7 @@ class Server:
         if self.log:
             print(f"{connection.number}/{connection.requests} {request.method} {request.target} "
                   f"{response.status} {len(response.body)}", file=sys.stderr, flush=True)
-        if self.delay:
+        if self.delay and not request.path.endswith("/_ping.html"):
             await asyncio.sleep(self.delay)
         writer.write(encode(response, request, keep))
         await writer.drain()

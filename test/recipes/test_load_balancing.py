@@ -90,7 +90,7 @@ class Site:
 def drain(site, *words):
     """build/drain.py as an administrator of the proxy calls it; its output."""
     command = [sys.executable, TOP / "build/drain.py", "--domain", NAME,
-               "--manager", f"https://{site.front.address}/balancer-manager", *words]
+               "--manager", f"https://{site.front.address}/balancer-manager", "--quiet", "1", *words]
     with site.proxy.inside():
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -112,14 +112,15 @@ def site(serve, tmp_path_factory):
                                        f"OSP_SERVER{number}": network[f"app{number}"].address
                                        for number in (1, 2, 3)})
             yield site
+            site.front.stop()
         finally:
             site.stop()
 
 
 def everybody_serves(site):
     """As after the tests before: three servers, none of them in error."""
-    end = time.monotonic() + 30
-    while sum(line.split()[2:-3] == ["Init", "Ok,"] for line in drain(site).splitlines()) < len(NAMES):
+    end = time.monotonic() + 60
+    while sum(line.split()[2:-2] == ["Init", "Ok,"] for line in drain(site).splitlines()) < len(NAMES):
         assert time.monotonic() < end, drain(site)
         time.sleep(0.1)
 
@@ -137,6 +138,24 @@ def outside(site):
     everybody_serves(site)
     with site.client.inside():
         yield site
+
+
+def posts(site, numbers):
+    """Each on a connection of its own, all at once: {number: status, or None without an answer}."""
+    site.forget()
+    answers = {}
+
+    def post(number):
+        try:
+            answers[number] = site.ask(f"/Echo/?number={number}", method="POST", body=b"x" * 1000).status
+        except (OSError, Closed):
+            answers[number] = None
+
+    with site.client.inside():
+        threads = [threading.Thread(target=post, args=(number,)) for number in numbers]
+        for thread in threads:
+            thread.start()
+    return answers, threads
 
 
 # ---- in turn ---------------------------------------------------------------------------------------
@@ -197,6 +216,26 @@ def test_a_drain_loses_nothing(site):
     assert load.lost == [], load.told()
     assert set(site.served().values()) == {1} and not any(one.repeated for one in load.asked)
     assert sum((user.servers for user in users), Counter())["APP1"] > 0
+
+
+def test_a_drain_waits_for_a_slow_answer(site):
+    everybody_serves(site)
+    site.apps["APP1"].stop()
+    site.start("APP1", "--delay", "3")
+    site.front.log.allow("AH00957")
+    everybody_serves(site)
+    answers, threads = posts(site, range(3000, 3006))
+    end = time.monotonic() + 20
+    while "number=3" not in site.log("APP1"):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert "may be stopped" in drain(site, "--server", site.hosts["APP1"].address)
+    assert len(answers) == 6 and set(answers.values()) == {200}
+    for thread in threads:
+        thread.join(30)
+    site.apps["APP1"].stop()
+    site.start("APP1")
+    drain(site, "--server", site.hosts["APP1"].address, "--state", "enable")
 
 
 def test_a_member_that_is_disabled_is_told_by_name(inside):
@@ -272,24 +311,6 @@ def test_a_server_cut_off_loses_what_was_under_way_on_it(site):
 
 
 # ---- POST -------------------------------------------------------------------------------------------
-
-def posts(site, numbers):
-    """Each on a connection of its own, all at once: {number: status, or None without an answer}."""
-    site.forget()
-    answers = {}
-
-    def post(number):
-        try:
-            answers[number] = site.ask(f"/Echo/?number={number}", method="POST", body=b"x" * 1000).status
-        except (OSError, Closed):
-            answers[number] = None
-
-    with site.client.inside():
-        threads = [threading.Thread(target=post, args=(number,)) for number in numbers]
-        for thread in threads:
-            thread.start()
-    return answers, threads
-
 
 def test_a_post_that_a_hung_server_does_not_take_is_sent_to_another_one(site):
     everybody_serves(site)

@@ -80,13 +80,14 @@ def site(serve, tmp_path_factory):
                     *ENDS_WITH_US, sys.executable, FARM, "--listen", f"{app.address}:80", "--name", "APP1",
                     "--delay", "0.02", "--log"], log=site.log, ready=[(app.address, 80)]))
             for number in (1, 2):
-                site.processes += balancer(network[f"balancer{number}"], folder / f"balancer{number}")
-            for number in (1, 2):
                 host = network[f"front{number}"]
                 with host.inside():
                     site.fronts.append(serve(
                         "several-front-ends", address=host.address, OSP_SERVER=app.address,
                         OSP_MONITOR=network["monitor"].address, before="OSProxyModule MyApp reactive\n"))
+            # HAProxy takes servers for alive until it has seen that they are not.
+            for number in (1, 2):
+                site.processes += balancer(network[f"balancer{number}"], folder / f"balancer{number}")
             await_holder(site)
             yield site
         finally:
