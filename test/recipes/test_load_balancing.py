@@ -26,6 +26,9 @@ from osptest.place import TOP
 from osptest.wire import Closed
 from signed_in import SignedIn, go_home
 
+sys.path.insert(0, str(TOP / "build"))
+from drain import Manager  # noqa: E402
+
 NAMES = ("APP1", "APP2", "APP3")
 DELAY = 0.05            # seconds of an answer, so that there is something under way
 # What mod_proxy says of servers that are not there.
@@ -87,7 +90,7 @@ class Site:
         return load
 
 
-def drain(site, *words):
+def run_drain(site, *words):
     """build/drain.py as an administrator of the proxy calls it; its output."""
     command = [sys.executable, TOP / "build/drain.py", "--domain", NAME,
                "--manager", f"https://{site.front.address}/balancer-manager", "--quiet", "1", *words]
@@ -111,6 +114,7 @@ def site(serve, tmp_path_factory):
                                    before=WORKERS.format(site.directory / "workers.log"), **{
                                        f"OSP_SERVER{number}": network[f"app{number}"].address
                                        for number in (1, 2, 3)})
+            site.manager = Manager(f"https://{site.front.address}/balancer-manager", NAME)
             yield site
             site.front.stop()
         finally:
@@ -120,9 +124,10 @@ def site(serve, tmp_path_factory):
 def everybody_serves(site):
     """As after the tests before: three servers, none of them in error."""
     end = time.monotonic() + 60
-    while sum(line.split()[2:-2] == ["Init", "Ok,"] for line in drain(site).splitlines()) < len(NAMES):
-        assert time.monotonic() < end, drain(site)
-        time.sleep(0.1)
+    with site.proxy.inside():
+        while [member.status.split() for member in site.manager.members()] != [["Init", "Ok"]] * len(NAMES):
+            assert time.monotonic() < end, site.manager.members()
+            time.sleep(0.1)
 
 
 @pytest.fixture
@@ -199,7 +204,7 @@ def test_a_drain_loses_nothing(site):
 
     async def story(load):
         host = site.hosts["APP1"].address
-        output = await in_thread(None, drain, site, "--server", host)
+        output = await in_thread(None, run_drain, site, "--server", host)
         assert "may be stopped" in output
         quiet = site.log("APP1")
         await load.answers(60)
@@ -208,7 +213,7 @@ def test_a_drain_loses_nothing(site):
         site.apps["APP1"].stop()
         await load.answers(60)
         site.start("APP1")
-        await in_thread(None, drain, site, "--server", host, "--state", "enable")
+        await in_thread(None, run_drain, site, "--server", host, "--state", "enable")
         await load.answers(10, "APP1")
 
     load = site.load(story)
@@ -229,20 +234,20 @@ def test_a_drain_waits_for_a_slow_answer(site):
     while "number=3" not in site.log("APP1"):
         assert time.monotonic() < end
         time.sleep(0.02)
-    assert "may be stopped" in drain(site, "--server", site.hosts["APP1"].address)
+    assert "may be stopped" in run_drain(site, "--server", site.hosts["APP1"].address)
     assert len(answers) == 6 and set(answers.values()) == {200}
     for thread in threads:
         thread.join(30)
     site.apps["APP1"].stop()
     site.start("APP1")
-    drain(site, "--server", site.hosts["APP1"].address, "--state", "enable")
+    run_drain(site, "--server", site.hosts["APP1"].address, "--state", "enable")
 
 
 def test_a_member_that_is_disabled_is_told_by_name(inside):
     listed = inside.hosts["APP3"].address
-    drain(inside, "--server", listed, "--state", "disable")
-    assert re.search(rf"http://{listed} Init Dis", drain(inside))
-    drain(inside, "--server", listed, "--state", "enable")
+    run_drain(inside, "--server", listed, "--state", "disable")
+    assert re.search(rf"http://{listed} Init Dis", run_drain(inside))
+    run_drain(inside, "--server", listed, "--state", "enable")
     done = subprocess.run([sys.executable, TOP / "build/drain.py", "--domain", NAME, "--server", "nobody",
                            "--manager", f"https://{inside.front.address}/balancer-manager"],
                           capture_output=True, text=True)
