@@ -169,6 +169,7 @@ install-test: $(MODULE) ## install and uninstall, Debian's layout and RHEL's
 packages-test: ## the packages, built, installed, upgraded, purged on a copy of this machine
 	@test/packages/test_deb.sh
 	@test/packages/test_rpm.sh
+	@test/packages/test_container.sh
 
 lint: ## gcc, clang; cppcheck, clang-tidy, shellcheck if installed
 	@build/lint.sh $(SOURCES)

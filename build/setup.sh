@@ -31,7 +31,11 @@ binutils              | binutils              | package test
 dpkg-dev              | -                     | package test
 debhelper             | -                     | package test
 lintian               | -                     | test
+ca-certificates       | ca-certificates       | test
 codespell             | codespell             | test
+libcap2-bin           | libcap                | test
+procps                | procps-ng             | test
+util-linux            | util-linux            | test
 mandoc                | mandoc                | test
 rpm                   | rpm-build             | package test
 rpmlint               | rpmlint               | test

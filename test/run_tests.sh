@@ -25,3 +25,20 @@ run_tests() {
     echo "$1: $passed passed, $failed failed"
     [ $failed = 0 ]
 }
+
+# Until a command succeeds, for a minute at most.
+until_it_works() { # <command>...
+    local end=$((SECONDS + 60))
+    until "$@" >/dev/null 2>&1; do
+        if [ $SECONDS -ge $end ]; then
+            echo "in vain, for a minute: $*"
+            "$@"
+            return
+        fi
+        sleep 0.1
+    done
+}
+
+fails() { # <command>...
+    ! "$@" >/dev/null 2>&1 || { echo "should have failed: $*"; return 1; }
+}

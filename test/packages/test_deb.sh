@@ -52,7 +52,6 @@ apt() { # as an administrator would, without questions: what was edited stays
         -o Dpkg::Options::=--force-unsafe-io -o APT::Sandbox::User=root "$@" >"$work/apt" 2>&1 </dev/null \
         || { log "$work/apt"; return 1; }
 }
-fails() { ! "$@" >/dev/null 2>&1 || { echo "should have failed: $*"; return 1; }; }
 same() { diff "$1" "$2" || { echo "differs: $3"; return 1; }; }
 picture() {
     find "${folders[@]}" -xdev \( -name '*.pyc' -o -name __pycache__ -o -path /etc/ld.so.cache \
@@ -63,16 +62,6 @@ picture() {
 configtest() { # httpd takes it; what the audit advises is no message, and AH00558 asks for a ServerName
     apachectl configtest >"$work/configtest" 2>&1 || { log "$work/configtest"; return 1; }
     ! grep -v AH00558 "$work/configtest" | grep -E '(AH[0-9]{5}|OSP[0-9]{4}): '
-}
-until_it_works() { # <command>...
-    local tries
-    for ((tries = 0; tries < 300; tries++)); do
-        ! "$@" >/dev/null 2>&1 || return 0
-        sleep 0.1
-    done
-    echo "in vain, for 30 s: $*"
-    tail -n 20 /var/log/apache2/error.log
-    "$@"
 }
 ask() { curl -sS --max-time 20 --noproxy '*' --path-as-is --resolve apps.example.com:80:127.0.0.1 "$@"; }
 # What the app server received, through the module: the path as it was written, the host that was asked.
