@@ -48,7 +48,7 @@ test_1_the_steps_can_be_followed() {
     echo 'APT::Get::Upgrade "false";' >/etc/apt/apt.conf.d/99test
     follow_steps
     a2query -q -m osproxy
-    fails test -e /tmp/mod_osproxy.deb
+    must_fail test -e /tmp/mod_osproxy.deb
 }
 
 test_2_every_file_that_is_copied_is_the_projects() {
@@ -68,7 +68,7 @@ test_3_httpd_runs_as_www_data_on_the_ports_of_outsystems() {
     ProxyPass "/" "http://127.0.0.2/" ttl=60
 </VirtualHost>
 CONF
-    fails healthcheck
+    must_fail healthcheck
     # pipes of the user's own, as an engine gives them
     mkdir "$work/logs"
     chown www-data "$work/logs"
@@ -77,7 +77,7 @@ CONF
     until_it_works healthcheck || { tail -n 20 "$work/logs/stderr"; return 1; }
     [ "$(ps -o user= -p "$(cat "$work/pid")")" = www-data ]
     [ "$(ps -o comm= -p "$(cat "$work/pid")")" = apache2 ]
-    fails pgrep -u root apache2
+    must_fail pgrep -u root apache2
     ss -Hltn >"$work/listening"
     grep -q ':80 ' "$work/listening"
     grep -q ':443 ' "$work/listening"
@@ -92,14 +92,14 @@ test_4_it_logs_to_stdout_and_stderr_and_nowhere_else() {
 
 test_5_it_is_unhealthy_when_httpd_does_not_answer() {
     kill -STOP "$(cat "$work/pid")" $(pgrep -u www-data apache2)
-    fails healthcheck
+    must_fail healthcheck
     kill -CONT "$(cat "$work/pid")" $(pgrep -u www-data apache2)
     until_it_works healthcheck
 }
 
 test_6_it_ends_when_it_is_told_to() {
     kill -WINCH "$(cat "$work/pid")"
-    until_it_works fails kill -0 "$(cat "$work/pid")"
+    until_it_works must_fail kill -0 "$(cat "$work/pid")"
     grep -q 'shutting down' "$work/logs/stderr" || { log "$work/logs/stderr"; return 1; }
 }
 

@@ -164,7 +164,7 @@ test_04_httpd_starts_and_requests_go_through_the_module() {
 test_05_an_upgrade_replaces_settings_that_nobody_edited_and_httpd_serves_on() {
     grep -q 'of the version before' "$settings"
     apt install "$PWD/build/out/packages-test/built.deb"
-    fails grep 'of the version before' "$settings"
+    must_fail grep 'of the version before' "$settings"
     until_it_works goes_through
 }
 
@@ -180,7 +180,7 @@ test_06_an_upgrade_keeps_settings_that_were_edited() {
 test_07_who_disabled_it_finds_it_disabled_after_an_upgrade() {
     a2dismod -q osproxy >/dev/null
     apt install --allow-downgrades "$PWD/build/out/packages-test/built.deb"
-    fails a2query -m osproxy
+    must_fail a2query -m osproxy
     configtest
     a2enmod -q osproxy >/dev/null
     configtest
@@ -196,7 +196,7 @@ test_08_its_commands_work_without_the_source() {
     grep -q '^osproxy: [0-9]* virtual hosts\?: 0 errors' "$work/audit"
     sed 's/ttl=60/ttl=600/; s/80>/8080>/' "$site" >"$work/site"
     cp "$work/site" "$site"
-    fails osproxy audit
+    must_fail osproxy audit
     sed -i 's/8080>/80>/; s/ttl=600/ttl=60/' "$site"
     osproxy check-live --domain nobody.example.com >"$work/live" 2>&1 || [ $? = 2 ]
     grep -q 'nobody.example.com' "$work/live" || { log "$work/live"; return 1; }
@@ -220,7 +220,7 @@ test_09_its_documents_refer_to_files_that_are_there() {
 test_10_removal_leaves_the_settings_and_httpd_runs_on_without_it() {
     apt remove $package
     [ -f "$settings" ]
-    fails a2query -m osproxy
+    must_fail a2query -m osproxy
     configtest
     until_it_works goes_past_the_module
 }
