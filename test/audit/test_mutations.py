@@ -1,6 +1,6 @@
 """No crash, no hang, no report of a sanitizer, and JSON that is JSON, on configurations made worse.
 
-AUDIT_MUTATIONS: how many (600); AUDIT_SEED: another seed (1). A failure prints the configuration.
+AUDIT_MUTATIONS: how many (400); AUDIT_SEED: another seed (1). A failure prints the configuration.
 """
 import json
 import os
@@ -12,7 +12,7 @@ from configtest.case import cases
 from configtest.mutate import mutate
 from configtest.server import Server
 
-COUNT = int(os.environ.get("AUDIT_MUTATIONS", "600"))
+COUNT = int(os.environ.get("AUDIT_MUTATIONS", "400"))
 SEED = os.environ.get("AUDIT_SEED", "1")
 PARTS = 4           # run by several workers at a time
 LEAST_READ = 0.15   # of all: httpd accepted them, so that the audit saw them

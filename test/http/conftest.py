@@ -19,15 +19,15 @@ CLIENTS = ("http", "https", "h2")
 FIRST = ("test_keep_alive.py", "test_reload.py", "test_pinned_auth_chaos.py")
 
 
-# Rules that look at one request at a time: event and prefork are asked everything, worker, which differs
-# from event in how it waits for connections, every fourth question; --whole asks it all of them.
+# Rules that look at one request at a time: event is asked everything, prefork every second question, and
+# worker, which differs from event in how it waits for connections, every fourth; --whole asks all of all.
 SAMPLED = ("test_negotiate.py", "test_forwarded_proto.py", "test_preserve_host.py", "test_path_unchanged.py",
            "test_no_cache.py", "test_engine.py", "test_config.py")
-EVERY = 4
+EVERY = {"worker": 4, "prefork": 2}
 
 
 def pytest_addoption(parser):
-    parser.addoption("--whole", action="store_true", help="ask worker as much as the other MPMs")
+    parser.addoption("--whole", action="store_true", help="ask every MPM everything")
 
 
 def pytest_configure(config):
@@ -71,10 +71,11 @@ def pytest_collection_modifyitems(config, items):
     # mod_http2 refuses prefork, so there is no such test.
     items[:] = [item for item in items if _possible(item)]
     if not config.getoption("whole"):
-        sampled = [item for item in items if item.path.name in SAMPLED
-                   and _server_of(item.nodeid)[1] == "worker"]
-        left_out = {id(item) for number, item in enumerate(sampled) if number % EVERY}
-        items[:] = [item for item in items if id(item) not in left_out]
+        for mpm, every in EVERY.items():
+            sampled = [item for item in items if item.path.name in SAMPLED
+                       and _server_of(item.nodeid)[1] == mpm]
+            left_out = {id(item) for number, item in enumerate(sampled) if number % every}
+            items[:] = [item for item in items if id(item) not in left_out]
     names = list(dict.fromkeys(item.path.name for item in items))
     names.sort(key=lambda name: name not in FIRST)
     items.sort(key=lambda item: (names.index(item.path.name), _server_of(item.nodeid)[1]))

@@ -257,7 +257,7 @@ def test_the_status_page_has_the_documented_shape(levels):
     rules = {"preserve-host", "default-ports", "negotiate", "domain-https", "path-unchanged",
              "no-cache", "keep-alive", "forwarded-proto", "pinned-auth"}
     for row in status["vhosts"]:
-        assert set(row) == {"name", "port", "file", "line", "engine", "rules"}
+        assert set(row) == {"name", "port", "file", "line", "engine", "site", "rules"}
         assert set(row["rules"]) == rules
         for rule in row["rules"].values():
             assert set(rule) == {"mode", "reason", "acted", "reported", "refused"}

@@ -206,7 +206,7 @@ def test_with_the_settings_of_debian_a_newcomer_waits(serve, back_end):
     stop_after_a_crowd(front)
 
 
-RELOADS = 2
+RELOADS = 1
 NOISE = "AH00045|AH03092|AH03490|AH10159|AH00288|AH02032"
 
 
