@@ -32,7 +32,7 @@ RewriteCond %{{HTTPS}} off
 RewriteRule ^/old/(.*)$ /App{number}/$1 [R]
 ProxyPass /App{number} http://10.0.0.11/App{number} ttl=60
 ProxyPassReverse /App{number} http://10.0.0.11/App{number}
-ProxyPass /Theme{number} balancer://farm/Theme{number}
+ProxyPass /Theme{number} balancer://apps/Theme{number}
 </VirtualHost>
 """
 
@@ -43,7 +43,7 @@ def own_words(number):
 
 def configuration(module):
     text = "OSProxyEngine On\n" if module else ""
-    text += "<Proxy balancer://farm>\nBalancerMember http://10.0.0.11 ttl=60\n</Proxy>\n"
+    text += "<Proxy balancer://apps>\nBalancerMember http://10.0.0.11 ttl=60\n</Proxy>\n"
     for number in range(VHOSTS):
         host = one_host(number)
         if module:

@@ -186,7 +186,7 @@ def test_the_manager_is_for_administrators_on_this_machine(outside):
     assert outside.ask("/balancer-manager").status == 403
     outside.front.log.allow("AH10187")      # a GET without a Referer: harmless
     with outside.proxy.inside():
-        assert b"balancer://farm" in outside.ask("/balancer-manager").body
+        assert b"balancer://apps" in outside.ask("/balancer-manager").body
 
 
 def test_plain_http_is_sent_to_https(outside):

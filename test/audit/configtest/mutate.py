@@ -1,6 +1,6 @@
 """Configurations made worse at random: lines lost, doubled, moved; words cut, swapped, replaced."""
 WORDS = """On Off None "" \\ " ' ! * / // . .. - = | ^ ( (a [ ] [P] [P,L] [F] { } $ $1 $99 %% %{X}
-    ${NOTHING} ${CERTS} balancer://farm balancer:// http:// http://: http://[ http://[::1 https://x
+    ${NOTHING} ${CERTS} balancer://apps balancer:// http:// http://: http://[ http://[::1 https://x
     http://10.0.0.11 http://10.0.0.11:99999/x http://h:0 h2c://h unix:/s|http://h proxy:http:// 0 -1
     99999999999999999999 1ms 0x10 *:443 *:0 [::]:443 _default_ _default_:* :: a.*.b *.* .example.com
     xn--bcher-kva.example ttl= ttl=-1 timeout=1ms stickysession= nocanon /MyApp /MyApp/ ^/MyApp(.*)$
@@ -14,7 +14,7 @@ LINES = [
     "ServerAlias * ?", "RewriteEngine On", "RewriteCond %{HTTPS} off", "RewriteRule ^/(.*)$ - [F]",
     "RewriteRule ^/(.*)$ http://h/$1 [P]", "Header set Host x", "SetHandler proxy:http://h",
     "BalancerMember http://10.0.0.12:81 ttl=900", "ProxySet ttl=500", "CacheEnable disk /",
-    "<Proxy balancer://farm>", "</Proxy>", "Redirect gone /MyApp", "\\", "# \\",
+    "<Proxy balancer://apps>", "</Proxy>", "Redirect gone /MyApp", "\\", "# \\",
     "SSLProxyVerify none", "RemoteIPHeader X", "ProxyPassMatch ^/(a|b)(.*)$ http://h/$1$2",
     "Define A ${A}", "LogFormat \"%{X-Forwarded-For}i\" x", "Protocols h2 h2c",
 ]

@@ -50,7 +50,7 @@ def watch(apps):
 
 def balanced(farm, more=""):
     members = "".join(f"BalancerMember {url} {more}\n" for url in farm.urls)
-    return f"<Proxy balancer://farm>\n{members}</Proxy>\nProxyPass / balancer://farm/\n"
+    return f"<Proxy balancer://apps>\n{members}</Proxy>\nProxyPass / balancer://apps/\n"
 
 
 def model(httpd):
