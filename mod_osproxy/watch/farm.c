@@ -56,7 +56,8 @@ static int is_in_use(const proxy_worker *worker)
     return !*worker->s->uds_path && !(worker->s->status & (PROXY_WORKER_DISABLED | PROXY_WORKER_STOPPED));
 }
 
-static void learn_app(int site, apr_pool_t *p, const char *url)
+/* farms: the balancer that says so, or 0. */
+static void learn_app(int site, apr_pool_t *p, const char *url, apr_uint64_t farms)
 {
     osp_model *model = &osp_table->model;
     apr_uri_t uri;
@@ -81,9 +82,10 @@ static void learn_app(int site, apr_pool_t *p, const char *url)
            : apr_psprintf(p, strchr(uri.hostname, ':') ? "%s://[%s]" : "%s://%s", scheme,
                           uri.hostname);
     for (i = 0; i < OSP_MODEL_APPS; i++) {
-        const osp_app *app = &model->apps[i];
+        osp_app *app = &model->apps[i];
 
         if (app->url[0] && app->site == site && strcmp(app->url, text) == 0) {
+            app->farms |= farms;
             return;
         }
         empty = !app->url[0] && empty < 0 ? i : empty;
@@ -94,6 +96,7 @@ static void learn_app(int site, apr_pool_t *p, const char *url)
     }
     memset(&model->apps[empty], 0, sizeof model->apps[empty]);
     model->apps[empty].site = (apr_uint16_t)site;
+    model->apps[empty].farms = farms;
     apr_cpystrn(model->apps[empty].url, text, OSP_MODEL_HOST);
 }
 
@@ -137,8 +140,10 @@ static void sync_apps(int site, apr_pool_t *p, server_rec *s)
         return;
     }
     for (at = 0; at < OSP_MODEL_APPS; at++) {
-        const osp_app *app = &osp_table->model.apps[at];
+        osp_app *app = &osp_table->model.apps[at];
         int gone = 0;
+
+        app->farms = app->site == site ? 0 : app->farms;
 
         for (i = 0; app->url[0] && app->site == site && i < proxy->balancers->nelts; i++) {
             const proxy_balancer *balancer = &APR_ARRAY_IDX(proxy->balancers, i, proxy_balancer);
@@ -160,7 +165,7 @@ static void sync_apps(int site, apr_pool_t *p, server_rec *s)
             const proxy_worker *worker = APR_ARRAY_IDX(balancer->workers, j, proxy_worker *);
 
             if (is_in_use(worker)) {
-                learn_app(site, p, worker->s->name);
+                learn_app(site, p, worker->s->name, (apr_uint64_t)1 << (i % 64));
             }
         }
     }
@@ -168,7 +173,7 @@ static void sync_apps(int site, apr_pool_t *p, server_rec *s)
         const proxy_worker *worker = &APR_ARRAY_IDX(proxy->workers, i, proxy_worker);
 
         if (is_in_use(worker) && !strchr(worker->s->name, '*')) {
-            learn_app(site, p, worker->s->name);
+            learn_app(site, p, worker->s->name, 0);
         }
     }
 }
@@ -315,7 +320,7 @@ static void set_state(visit *a, enum osp_module_state state, const osp_answer *a
     module->front_status = (apr_uint16_t)answer->status;
     if (answer->way) {
         apr_cpystrn(module->to, answer->way, sizeof module->to);
-        learn_app(a->site_at, a->p, answer->way);
+        learn_app(a->site_at, a->p, answer->way, 0);
     }
     osp_model_end();
 }
@@ -366,6 +371,23 @@ static void set_version(int app, int module, const char *token)
         at->checked = now;
     }
     osp_model_end();
+}
+
+static void forget_version(int app, int module)
+{
+    osp_model *model = &osp_table->model;
+    unsigned i;
+
+    for (i = 0; i < model->version_count; i++) {
+        osp_version *at = &model->versions[i];
+
+        if (at->token[0] && at->app == app && at->module == module) {
+            osp_model_begin();
+            memset(at, 0, sizeof *at);
+            osp_model_end();
+            return;
+        }
+    }
 }
 
 /* What the rules read, osp_watch_kind(). */
@@ -752,18 +774,46 @@ static void ask_manifest(visit *a)
 
 /* ---- rounds --------------------------------------------------------------------------------------------------- */
 
+/* Whether two servers may serve one farm: members of one balancer, or servers outside of all. */
+static int same_farm(const osp_app *a, const osp_app *b)
+{
+    return (a->farms & b->farms) || (!a->farms && !b->farms);
+}
+
+/* The server that the front door hands the module on to, NULL when that is not known. */
+static const osp_app *server_of(const visit *a)
+{
+    int i;
+
+    for (i = 0; a->module->to[0] && i < OSP_MODEL_APPS; i++) {
+        const osp_app *app = &osp_table->model.apps[i];
+
+        if (app->site == a->site_at && strcmp(app->url, a->module->to) == 0) {
+            return app;
+        }
+    }
+    return NULL;
+}
+
+/* The app servers of the module's farm. Another farm's version of it is nobody's business here. */
 static void gather_apps(visit *a)
 {
+    const osp_app *server = server_of(a);
     int i;
 
     a->app_count = 0;
     for (i = 0; i < OSP_MODEL_APPS && a->app_count < MOST_APPS; i++) {
         const osp_app *app = &osp_table->model.apps[i];
 
-        if (app->url[0] && app->site == a->site_at) {
-            a->tokens[a->app_count][0] = '\0';
-            a->apps[a->app_count++] = i;
+        if (!app->url[0] || app->site != a->site_at) {
+            continue;
         }
+        if (server && !same_farm(server, app)) {
+            forget_version(i, a->module_at);
+            continue;
+        }
+        a->tokens[a->app_count][0] = '\0';
+        a->apps[a->app_count++] = i;
     }
 }
 

@@ -103,6 +103,7 @@ typedef struct osp_reference {
 typedef struct osp_app {
     uint16_t site;
     char url[OSP_MODEL_HOST]; /* scheme://host[:port]; "": free */
+    uint64_t farms;           /* a bit for each balancer of the site that it is a member of; 0: of none */
     uint8_t up;               /* 1 answers, 2 does not, 0 not asked yet */
     uint16_t status;          /* of the last probe */
     int64_t since, checked;

@@ -22,7 +22,7 @@
 #include "parse/links.h"
 #include "watch/watch.h"
 
-#define RETAINED "mod_osproxy-watch-3" /* of this layout of the table */
+#define RETAINED "mod_osproxy-watch-4" /* of this layout of the table */
 #define WATCHDOG "_osproxy_"
 #define TURN apr_time_from_sec(1)
 #define MOST_SECONDS 12 /* that a turn may still take when a child ends: a probe has ten */

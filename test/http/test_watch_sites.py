@@ -106,6 +106,26 @@ def test_two_versions_are_a_note_for_as_long_as_a_deployment_may_take(watch, app
     assert not re.search("OSP1106: [^0]", httpd.log_text()), "a note that got worse is not in order"
 
 
+def test_each_farm_behind_a_virtual_host_has_a_version_of_its_own(watch, apps):
+    farm, other = apps("1", "1"), apps("2", "2")
+    members = "".join(f"BalancerMember {url}\n" for url in other.urls)
+    httpd = watch(f"<Proxy balancer://others>\n{members}</Proxy>\n"
+                  "ProxyPass /Portal balancer://others/Portal\n" + balanced(farm))
+    visit(httpd, "/MyApp/")
+    visit(httpd, "/Portal/Home.aspx")
+    having = lambda: {app["url"] for app in model(httpd)["apps"]  # noqa: E731
+                      if modules(httpd)["MyApp"]["id"] in [one["module"] for one in app["versions"]]}
+    assert until(lambda: having() == set(farm.urls)), model(httpd)
+    ask_now(httpd)
+    assert until(lambda: {app["up"] for app in model(httpd)["apps"]} == {True}), modules(httpd)
+    assert having() == set(farm.urls)
+    assert troubles(httpd) == []
+    farm.publish(1, "2")
+    assert until(lambda: troubles(httpd, "versions"), 60), model(httpd)
+    httpd.log.allow("OSP1104")
+    httpd.log.allow("OSP1103")
+
+
 @pytest.mark.parametrize("value,words", [
     ("On deploy=0", "'deploy=0'"), ("On deploy=86401", "'deploy=86401'"), ("60 deploy=", "'deploy='"),
     ("On deploy=5m", "'deploy=5m'"), ("On deploy 5", "OSProxyWatch"), ("On 600", "'600'"),
