@@ -115,8 +115,8 @@ rpm: ## an RPM in the layout of RHEL: build/out/packages/mod_osproxy-*.rpm
 
 # ---- test ---------------------------------------------------------------------------------------
 
-# In this order; each is a target of its own.
-STAGES := all clang check unit fuzz-replay farm install-test audit-test recipes http asan
+# Two at a time, in this order; each is a target of its own.
+STAGES := all clang check unit fuzz-replay recipes farm install-test audit-test asan http
 
 test: ## everything that gates: a line per stage, a sum at the end
 	@build/setup.sh build test
@@ -142,7 +142,7 @@ farm: ## self test of the demo farm
 
 http: $(MODULE) ## tests on real httpd, three MPMs (ARGS='-k keep_alive')
 	@$(PYTHON) -m pytest -q -n $(JOBS) test/http $(ARGS)
-JOBS ?= 5
+JOBS ?= 4
 
 # What parses foreign bytes, and pins in trouble; ARGS=test/http asks everything.
 asan: ## tests on real httpd with the module under ASan and UBSan

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""The driver of `make test`: runs make targets one after the other, prints a line for each and the
-whole output of those that failed, and ends with the sum of all test cases.
+"""The driver of `make test`: runs make targets, two at a time, prints a line for each and the whole
+output of those that failed, and ends with the sum of all test cases. Two, because most stages wait for
+something now and then; the first, which builds what the others need, runs alone.
 
 Usage: build/test.py <target>...
 
@@ -13,8 +14,10 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent import futures
 from pathlib import Path
 
+AT_ONCE = 2
 BUILDS = ("all", "clang")  # stages without test cases
 SECONDS = 780              # the longest that one stage may take
 TELL = 60                  # seconds between two signs of life
@@ -49,43 +52,58 @@ def environment():
     return env
 
 
-def stop(process):
-    """Ends the stage's process group; what it started gets time to clean up."""
-    for sign, patience in ((signal.SIGINT, 15), (signal.SIGKILL, 15)):
-        os.killpg(process.pid, sign)
-        try:
-            return process.wait(patience)
-        except subprocess.TimeoutExpired:
-            continue
-    return -1
+class Stage:
+    """One target: why it failed or None, its output, what it took."""
 
+    def __init__(self, target):
+        self.target = target
+        self.why, self.output = None, ""
+        self.seconds = self.processor = 0
 
-def run(target):
-    """Runs one target; returns (why it failed or None, its output, seconds)."""
-    log = LOGS / f"{target}.log"
-    began = time.monotonic()
-    why = None
-    with open(log, "w", encoding="utf-8") as out:
-        process = subprocess.Popen(["make", "--no-print-directory", f"-j{os.cpu_count()}", "-Otarget",
-                                    target], stdout=out,
-                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                   env=environment(), start_new_session=True)
-        try:
-            while why is None:
-                try:
-                    if process.wait(TELL) != 0:
-                        why = f"exit status {process.returncode}"
+    def _ended(self, seconds):
+        """Whether the process has ended after so many seconds at most; then what it used is known."""
+        deadline = time.monotonic() + seconds
+        while True:
+            pid, status, used = os.wait4(self.process.pid, os.WNOHANG)
+            if pid:
+                self.process.returncode = os.waitstatus_to_exitcode(status)
+                self.processor = used.ru_utime + used.ru_stime
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.1)
+
+    def _stop(self):
+        """Ends the stage's process group; what it started gets time to clean up."""
+        for sign in (signal.SIGINT, signal.SIGKILL):
+            os.killpg(self.process.pid, sign)
+            if self._ended(15):
+                return
+
+    def run(self, stopping):
+        log = LOGS / f"{self.target}.log"
+        began = time.monotonic()
+        with open(log, "w", encoding="utf-8") as out:
+            self.process = subprocess.Popen(
+                ["make", "--no-print-directory", f"-j{os.cpu_count()}", "-Otarget", self.target],
+                stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment(),
+                start_new_session=True)
+            told = began
+            while not self._ended(1):
+                now = time.monotonic()
+                if now - told >= TELL:
+                    told = now
+                    print(f"{self.target:14} still running after {now - began:.0f} s", flush=True)
+                if stopping() or now - began > SECONDS:
+                    self.why = "interrupted" if stopping() else f"stopped after {SECONDS} s"
+                    self._stop()
                     break
-                except subprocess.TimeoutExpired:
-                    passed = time.monotonic() - began
-                    print(f"{target:14} still running after {passed:.0f} s", flush=True)
-                    if passed > SECONDS:
-                        why = f"stopped after {SECONDS} s"
-                        stop(process)
-        except KeyboardInterrupt:
-            stop(process)
-            raise
-    return why, log.read_text(encoding="utf-8", errors="replace"), time.monotonic() - began
+            else:
+                if self.process.returncode:
+                    self.why = f"exit status {self.process.returncode}"
+        self.seconds = time.monotonic() - began
+        self.output = log.read_text(encoding="utf-8", errors="replace")
+        return self
 
 
 def judge(target, why, sums):
@@ -100,28 +118,49 @@ def judge(target, why, sums):
     return why
 
 
+def report(stage, sums):
+    """Prints the stage's line, and all it said when it failed; returns the line."""
+    why = judge(stage.target, stage.why, sums)
+    if why:
+        sums["failed"] = max(sums["failed"], 1)
+        print(f"---- make {stage.target}: {why} " + "-" * 40)
+        print(stage.output.rstrip())
+        print("-" * 78)
+    row = (f"{stage.target:14}{'FAILED' if why else 'ok':8}{stage.seconds:5.0f} s"
+           f"{stage.processor:6.0f} s CPU")
+    if stage.target not in BUILDS or why:
+        row += f"{sums['passed']:6} passed, {sums['failed']} failed"
+    print(row, flush=True)
+    return row
+
+
+def stages(targets):
+    """Stages as they end: the first alone, the others if that went well."""
+    interrupted = []
+    first = Stage(targets[0]).run(lambda: interrupted)
+    yield first
+    if first.why:
+        return
+    with futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        running = [pool.submit(Stage(target).run, lambda: interrupted) for target in targets[1:]]
+        try:
+            for done in futures.as_completed(running):
+                yield done.result()
+        except BaseException:
+            interrupted.append(True)
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
 def main(targets):
     LOGS.mkdir(parents=True, exist_ok=True)
     passed = failed = 0
     rows = []
-    for target in targets:
-        why, output, seconds = run(target)
-        sums = count(output)
-        why = judge(target, why, sums)
-        if why:
-            sums["failed"] = max(sums["failed"], 1)
-            print(f"---- make {target}: {why} " + "-" * 40)
-            print(output.rstrip())
-            print("-" * 78)
-        tests = "" if target in BUILDS and not why else \
-            f"{sums['passed']:6} passed, {sums['failed']} failed"
-        row = f"{target:14}{'FAILED' if why else 'ok':8}{seconds:5.0f} s{tests}"
-        print(row, flush=True)
-        rows.append(row)
+    for stage in stages(targets):
+        sums = count(stage.output)
+        rows.append(report(stage, sums))
         passed += sums["passed"]
         failed += sums["failed"]
-        if why and target == "all":
-            break  # nothing below can run
     if failed:
         print("\n" + "\n".join(rows))
     print(f"\n{passed} passed, {failed} failed")
