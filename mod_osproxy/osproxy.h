@@ -229,7 +229,8 @@ static inline int osp_request_is_https(request_rec *r)
     return rec->https;
 }
 
-/* True when a trusted hop does not say which scheme the client used. */
+/* True when the client may have used https and nobody can say so: a trusted hop tells no scheme, or one
+ * that speaks the PROXY protocol passes on a field that tells https, and perhaps the client wrote it. */
 int osp_request_scheme_is_untold(const request_rec *r);
 
 /* True when r->hostname is a name of the virtual host or one of its OSProxyDomains. */

@@ -103,6 +103,9 @@ int osp_request_ask_https(const request_rec *r)
 
 int osp_request_scheme_is_untold(const request_rec *r)
 {
+    if (is_proxy_protocol(r->connection)) {
+        return scheme_from_hop(r) == 1;
+    }
     return osp_request_via_trusted_hop(r) && scheme_from_hop(r) < 0;
 }
 

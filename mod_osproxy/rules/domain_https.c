@@ -151,8 +151,8 @@ static int header_parser(request_rec *r)
         osp_request_count(r, OSP_RULE_DOMAIN_HTTPS, OSP_REPORTED);
         OSP_REPORT(r, OSP_RULE_DOMAIN_HTTPS, 2,
                    "OSP0803: [domain-https] plain http for a Reactive or Mobile module, from the "
-                   "trusted hop %s, which does not say in X-Forwarded-Proto whether its client used "
-                   "https; passed, for a redirect could loop", r->connection->client_ip);
+                   "hop %s, which cannot be believed to say in X-Forwarded-Proto whether its client "
+                   "used https; passed, for a redirect could loop", r->connection->client_ip);
         return DECLINED;
     }
     host = r->hostname && osp_request_host_is_own(r) && serves_tls(r->hostname)

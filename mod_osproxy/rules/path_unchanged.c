@@ -63,11 +63,20 @@ static int refuse_dots(request_rec *r, enum osp_mode mode)
     return OK;
 }
 
+/* As the back end reads it: a nocanon mapping may write a module's name with %xx. */
+static const char *decoded(apr_pool_t *p, const char *path)
+{
+    char *copy = apr_pstrdup(p, path);
+
+    (void)ap_unescape_url(copy); /* what it objects to it has decoded all the same */
+    return copy;
+}
+
 /* The mapping sends another path than the client asked for. */
 static int judge_change(request_rec *r, enum osp_mode mode, const char *sent)
 {
     enum osp_kind asked_kind = osp_request_kind(r);
-    enum osp_kind sent_kind = osp_kind_of(r->server, sent);
+    enum osp_kind sent_kind = osp_kind_of(r->server, decoded(r->pool, sent));
     int strict = osp_kind_is_strict(asked_kind) || osp_kind_is_strict(sent_kind);
 
     if (!strict && (asked_kind == OSP_KIND_TRADITIONAL || sent_kind == OSP_KIND_TRADITIONAL)) {

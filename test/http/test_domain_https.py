@@ -166,6 +166,24 @@ def test_a_trusted_hop_that_says_nothing_cannot_loop(front, backend):
     assert len(backend.requests) == 4
 
 
+def test_what_came_over_the_proxy_protocol_cannot_loop(start, backend):
+    """A hop that ended TLS has written the field, or a client behind one that passes bytes on."""
+    httpd = start(lambda address: both(
+        address, f"RemoteIPProxyProtocol On\n{MODULES}ProxyPass / {backend.url}/\n"))
+    httpd.expect_log(r"OSP0803: \[domain-https\].*127\.0\.0\.1")
+
+    def ask(**request):
+        with Connection(httpd.address) as connection:
+            connection.send(b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 80\r\n")
+            return connection.request("/React/x", **request).status
+    told = [("X-Forwarded-Proto", "https")]
+    assert ask(headers=told) == 200
+    assert ask(headers=told, method="POST", body=b"x") == 200
+    assert [request.get("X-Forwarded-Proto") for request in backend.requests] == ["http"] * 2
+    for headers in ([], [("X-Forwarded-Proto", "http")], [("X-Forwarded-Proto", "https, http")]):
+        assert ask(headers=headers) == 308
+
+
 def test_a_stranger_is_not_believed(front, backend):
     for source in ("127.7.0.1", "127.0.0.1"):
         answer = front.ask("http", "/React/x", source=source,

@@ -36,6 +36,7 @@ def site(mpm, farm, head="OSProxyEngine On", extra=""):
     body += "".join(f"ProxyPass {path} {url}{to}\n" for path, to in moved.items())
     body += "".join(f"ProxyPass /{letter}SetHandler/ !\n" for letter in KINDS)
     body += f"RewriteRule ^/RRewritten/(.*)$ {url}/RRewritten/x/$1 [P]\n"
+    body += f"ProxyPass /encoded/ {url}/%52Moved%2f nocanon\n"
     body += f"ProxyPassMatch ^/RMatched/([^/]*)/(.*)$ {url}/RMatched/$2\n"
     body += balancer("based", f"{url}/base") + "ProxyPass /RBased/ balancer://based/RBased/\n"
     body += "RewriteRule ^/RPassed/old$ /RPassed/new [PT]\n"
@@ -159,7 +160,7 @@ def test_a_written_off_stands(start, mpm, farm, backend):
 
 @pytest.mark.parametrize("target", ["/RMoved/x", "/apps/RProxyPass/x", "/MMoved/x", "/RSlash/x",
                                     "/RRewritten/a", "/RMatched/a/b", "/RBased/a", "/RPassed/old",
-                                    "/RSetHandler/a"])
+                                    "/RSetHandler/a", "/encoded/a"])
 def test_a_changed_path_of_a_reactive_or_mobile_module_is_refused(front, farm, client, target):
     front.allow_log("OSP0502")
     with front.counting("path-unchanged", client=client) as count:
