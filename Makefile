@@ -171,6 +171,9 @@ packages-test: ## the packages, built, installed, upgraded, purged on a copy of 
 	@test/packages/test_rpm.sh
 	@test/packages/test_container.sh
 
+bare-test: ## make run and make test on a Debian that has nothing but git and make (half an hour)
+	@test/packages/test_bare.sh
+
 lint: ## gcc, clang; cppcheck, clang-tidy, shellcheck if installed
 	@build/lint.sh $(SOURCES)
 
@@ -208,6 +211,6 @@ clean: ## remove build/out and compile_commands.json
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run audit check-live drain install uninstall setup dist deb rpm packages-test test clang check unit fuzz-replay fuzz \
+.PHONY: all run audit check-live drain install uninstall setup dist deb rpm packages-test bare-test test clang check unit fuzz-replay fuzz \
 	farm http asan audit-test recipes lab-valgrind install-test lint bench bench-gate capacity capacity-test \
 	compile_commands clean help FORCE

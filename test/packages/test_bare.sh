@@ -25,12 +25,15 @@ root=$OSP_PRIVATE/root
 log() { tail -n "${2:-60}" "$1" | sed 's/^/    /'; }
 
 mirror() { apt-get indextargets --format "\$(REPO_URI)" 'Created-By: Packages' 'Codename: bookworm' | head -n 1; }
-inside() { env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 chroot "$root" "$@"; }
+inside() {
+    env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
+        ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=/root/ca.crt} chroot "$root" "$@"
+}
 
 test_1_debootstrap_makes_it() {
     if [ ! -e "$bare.tar" ]; then
         rm -rf "$bare"
-        debootstrap --variant=minbase --include=ca-certificates,git,make bookworm "$bare" "$(mirror)" \
+        debootstrap --variant=minbase --include=git,make bookworm "$bare" "$(mirror)" \
             >"$OSP_PRIVATE/debootstrap" 2>&1 || { log "$OSP_PRIVATE/debootstrap"; return 1; }
         tar -C "$bare" -cf "$bare.tar.new" .
         mv "$bare.tar.new" "$bare.tar"
@@ -51,6 +54,7 @@ test_2_with_git_and_make_and_no_more() {
     cp -rL /etc/apt/sources.list* /etc/apt/apt.conf.d "$root/etc/apt/" 2>/dev/null
     cp -rL /usr/share/keyrings/. "$root/usr/share/keyrings/"
     cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+    if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then cp "$NODE_EXTRA_CA_CERTS" "$root/root/ca.crt"; fi
     if command -v npm >/dev/null; then
         printf 'registry=%s\n' "$(npm config get registry)" >"$root/root/.npmrc"
         if [ -e ~/.npmrc ]; then cat ~/.npmrc >>"$root/root/.npmrc"; fi
