@@ -61,7 +61,7 @@ picture() {
 }
 configtest() { # httpd takes it; what the audit advises is no message, and AH00558 asks for a ServerName
     apachectl configtest >"$work/configtest" 2>&1 || { log "$work/configtest"; return 1; }
-    ! grep -v AH00558 "$work/configtest" | grep -E '(AH[0-9]{5}|OSP[0-9]{4}): '
+    grep -v AH00558 "$work/configtest" | no_line -E '(AH[0-9]{5}|OSP[0-9]{4}): '
 }
 ask() { curl -sS --max-time 20 --noproxy '*' --path-as-is --resolve apps.example.com:80:127.0.0.1 "$@"; }
 # What the app server received, through the module: the path as it was written, the host that was asked.
@@ -164,7 +164,7 @@ test_04_httpd_starts_and_requests_go_through_the_module() {
 test_05_an_upgrade_replaces_settings_that_nobody_edited_and_httpd_serves_on() {
     grep -q 'of the version before' "$settings"
     apt install "$PWD/build/out/packages-test/built.deb"
-    must_fail grep 'of the version before' "$settings"
+    no_line 'of the version before' "$settings"
     until_it_works goes_through
 }
 
@@ -214,7 +214,7 @@ test_09_its_documents_refer_to_files_that_are_there() {
         done
     done >"$work/links"
     # the licence is Debian's own copy, tests and build stay in the source
-    ! grep -vE ': (LICENSE|(\.\./)*(test|build)/.*)$' "$work/links"
+    no_line -vE ': (LICENSE|(\.\./)*(test|build)/.*)$' "$work/links"
 }
 
 test_10_removal_leaves_the_settings_and_httpd_runs_on_without_it() {
