@@ -72,6 +72,7 @@ CONF
     # pipes of the user's own, as an engine gives them
     mkdir "$work/logs"
     chown www-data "$work/logs"
+    # shellcheck disable=SC2016
     "${as_www_data[@]}" sh -c 'exec /usr/local/bin/start.sh >"$0/stdout" 2>"$0/stderr"' "$work/logs" </dev/null &
     echo $! >"$work/pid"
     until_it_works healthcheck || { tail -n 20 "$work/logs/stderr"; return 1; }
