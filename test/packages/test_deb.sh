@@ -200,6 +200,11 @@ test_08_its_commands_work_without_the_source() {
     sed -i 's/8080>/80>/; s/ttl=600/ttl=60/' "$site"
     osproxy check-live --domain nobody.example.com >"$work/live" 2>&1 || [ $? = 2 ]
     grep -q 'nobody.example.com' "$work/live" || { log "$work/live"; return 1; }
+    osproxy capacity --clients 2000 --memory 4096 >"$work/capacity"
+    grep -q '^<IfModule mpm_event_module>' "$work/capacity"
+    # no balancer manager is configured
+    osproxy drain --domain apps.example.com --manager http://127.0.0.1/none >"$work/drain" 2>&1 || [ $? = 2 ]
+    grep -q '^drain: http://127.0.0.1/none ' "$work/drain" || { log "$work/drain"; return 1; }
 }
 
 test_09_its_documents_refer_to_files_that_are_there() {

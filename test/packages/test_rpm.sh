@@ -93,6 +93,7 @@ test_it_wants_the_httpd_that_it_was_built_for_and_runs_no_scripts() {
     rpm -qp --requires "$rpm" >"$work/requires"
     grep -qx "httpd-mmn = ${magic}$(uname -m | tr -d _-)" "$work/requires" || { log "$work/requires"; return 1; }
     grep -qx '/usr/bin/python3' "$work/requires"
+    grep -qx 'iproute' "$work/requires"
     grep -qx 'libcurl.so.4()(64bit)' "$work/requires"
     [ -z "$(rpm -qp --scripts --triggers "$rpm")" ]
 }
@@ -105,6 +106,13 @@ test_httpd_loads_it_after_mod_proxy_and_takes_its_settings() {
     grep -q ' osproxy_module (shared)' "$work/output"
     httpd -t -D DUMP_OSPROXY_JSON >"$work/output"
     grep -q '"osproxy":"'"$(build/package.sh version)"'"' "$work/output"
+}
+
+test_its_command_runs_where_it_was_installed() {
+    fresh_root
+    "$root/usr/sbin/osproxy" capacity --clients 2000 --memory 4096 >"$work/output"
+    grep -q '^<IfModule mpm_event_module>' "$work/output"
+    [ -x "$root/usr/share/mod_osproxy/drain.py" ]
 }
 
 test_an_upgrade_replaces_settings_that_nobody_edited() {
