@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test_container.sh: what build/container makes of a machine, on a copy of this one: the steps of the
-# Containerfile's last stage, httpd as www-data in the foreground, logs, health, end. Images are built
-# where there is an engine and a base image. After test_deb.sh, which builds the package.
+# Containerfile's last stage, httpd as www-data in the foreground, logs, health, end. test_image.sh
+# builds the image itself, where it can. After test_deb.sh, which builds the package.
 # Usage: test/packages/test_container.sh
 set -euo pipefail
 
