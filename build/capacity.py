@@ -16,7 +16,6 @@ import argparse
 import math
 import os
 import sys
-from dataclasses import dataclass, field
 
 ENOUGH = 1000           # idle clients: below, the audit warns
 LEAST_WORKERS = 400     # httpd's own default
@@ -32,17 +31,15 @@ CHILD = 6000            # of event and worker, without its threads
 PROCESS = 1000          # of prefork: what it shares with others is counted once
 
 
-@dataclass
 class Sizing:
-    mpm: str
-    clients: int
-    busy: int
-    directives: list = field(default_factory=list)      # (name, value, why)
-    held: int = 0           # idle clients, when nothing is under way
-    held_busy: int = 0      # the same, while `busy` requests are
-    files: int = 0          # descriptors of one child
-    needs: int = 0          # MB
-    most: int = 0           # clients that would fit into the memory
+    def __init__(self, mpm, clients, busy):
+        self.mpm, self.clients, self.busy = mpm, clients, busy
+        self.directives = []    # (name, value, why)
+        self.held = 0           # idle clients, when nothing is under way
+        self.held_busy = 0      # the same, while `busy` requests are
+        self.files = 0          # descriptors of one child
+        self.needs = 0          # MB
+        self.most = 0           # clients that would fit into the memory
 
     def value(self, name):
         return next(value for known, value, _ in self.directives if known == name)

@@ -347,7 +347,7 @@ def check_recipes(report):
     index = read(ROOT / "conf.d/README.md")
     for path in files(ROOT, "conf.d/recipes/*.conf"):
         head = read(path)
-        report.check(f"(recipes/{path.name})" in index, path, 1, "is not in conf.d/README.md")
+        report.check(index.count(f"(recipes/{path.name})") == 1, path, 1, "is not in conf.d/README.md, or twice")
         report.check(head.startswith(f"# {path.name}: "), path, 1, f"must begin '# {path.name}: …'")
         for word in ("Scenario", "Modules"):
             report.check(f"\n# {word}: " in head, path, 1, f"has no line '# {word}: …'")

@@ -42,8 +42,8 @@ def fetch(url, host):
         with opener.open(request, timeout=TIMEOUT) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        raise CannotAsk(f"{url} answers {error.code}; write STATUS=<address of the live page>, "
-                        f"which has to let this machine in") from error
+        raise CannotAsk(f"{url} answers {error.code}; --status (of make: STATUS=) is the address of the "
+                        f"live page, which has to let this machine in") from error
     except (OSError, ValueError) as error:
         raise CannotAsk(f"{url}: {error}; is httpd running, and is the live page there?") from error
 

@@ -26,7 +26,7 @@ import sys
 import time
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from typing import NamedTuple
 
 TIMEOUT = 10
 NAMESPACE = {"m": "http://httpd.apache.org"}
@@ -39,8 +39,7 @@ class CannotAsk(Exception):
     """Why, in words for the administrator."""
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """Of a balancer. busy: requests under way, as httpd counts them."""
     balancer: str
     worker: str
@@ -92,8 +91,8 @@ class Manager:
         finally:
             connection.close()
         if answer.status != 200:
-            raise CannotAsk(f"{self.url.geturl()} answers {answer.status}; write MANAGER=<address of the "
-                            "balancer manager>, which has to let this machine in")
+            raise CannotAsk(f"{self.url.geturl()} answers {answer.status}; --manager (of make: MANAGER=) is "
+                            "the address of the balancer manager, which has to let this machine in")
         return text
 
     def members(self):
@@ -113,7 +112,7 @@ class Manager:
 
     def set(self, member, flags):
         nonce = re.search(r"[?&;]nonce=([0-9A-Za-z-]+)", self.ask())
-        form = {"w": member.worker, "b": member.balancer.removeprefix("balancer://"),
+        form = {"w": member.worker, "b": member.balancer.replace("balancer://", "", 1),
                 **({"nonce": nonce[1]} if nonce else {}),
                 **{f"w_status_{flag}": value for flag, value in flags.items()}}
         self.ask(form=form)
@@ -131,14 +130,15 @@ def silence(host, port):
         try:
             lines = subprocess.run(
                 ["ss", "-Htin", "state", "established", "state", "syn-sent", "dst", place, "dport", "=",
-                 f":{port}"], capture_output=True, text=True, check=True).stdout
+                 f":{port}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                check=True).stdout
         except (OSError, subprocess.CalledProcessError) as error:
             raise CannotAsk(f"ss, which shows connections, does not run: {error}") from error
         # A line for the connection, and one that begins with white space for its details.
         for line in re.split(r"\n(?=\S)", lines.strip()) if lines.strip() else ():
             # In milliseconds; ss leaves out what is 0.
-            sent, received = (int(found[1]) if (found := re.search(rf"\b{word}:(\d+)", line)) else 0
-                              for word in ("lastsnd", "lastrcv"))
+            moved = dict(re.findall(r"\b(lastsnd|lastrcv):(\d+)", line))
+            sent, received = int(moved.get("lastsnd", 0)), int(moved.get("lastrcv", 0))
             waiting = re.match(r"\s*(?:[A-Z]\S*\s+)?(\d+)\s+(\d+)\s", line)
             busy = "SYN-SENT" in line or not waiting or waiting.groups() != ("0", "0") or sent < received
             least = min(0 if busy else received / 1000, least if least is not None else received / 1000)
@@ -170,9 +170,8 @@ def wait(manager, server, mine, seconds, quiet):
         members = [member for member in manager.members() if member.key in mine]
         needed = quiet * (3 if any(member.busy for member in members) else 1)
         passed = time.monotonic() - began
-        silent = min((found for member in members
-                      if (found := silence(member.host, member.port)) is not None), default=passed)
-        if min(silent, passed) >= needed:
+        silences = [silence(member.host, member.port) for member in members]
+        if min([passed] + [found for found in silences if found is not None]) >= needed:
             print(f"{server}: idle, may be stopped")
             return 0
         if passed > seconds:

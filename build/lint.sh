@@ -30,7 +30,7 @@ if has clang-tidy; then
         "$@" 2>/dev/null
 fi
 if has shellcheck; then
-    mapfile -t scripts < <(grep -rlE '^#!.*\b(ba)?sh$' build test .ci --include='*.sh' --include=run)
+    mapfile -t scripts < <(grep -rlE '^#!.*\b(ba)?sh$' build test .ci --include='*.sh' --include=run --exclude-dir=out)
     ask shellcheck shellcheck "${scripts[@]}"
 fi
 echo "lint: asked$asked: $([ $status = 0 ] && echo nothing to say || echo see above)"

@@ -3,9 +3,12 @@
 #
 #   osproxy audit [--format text|table|json] [<main configuration file>]
 #   osproxy check-live --domain <host name of the apps> [--status <address of the live page>] …
+#   osproxy drain --domain <host name of the apps> [--server <host name>] [--state drain|disable|enable] …
+#   osproxy capacity --clients <number> [--mpm event|worker|prefork] …
 #   osproxy version
 #
-# Each is a file beside this one, also `make audit` and `make check-live`.
+# Each is a file beside this one, also `make audit`, `make check-live`, `make drain`, `make capacity`. Those in
+# Python are written for RHEL 8, which has version 3.6.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
@@ -54,6 +57,7 @@ version() {
 case ${1:-} in
     audit) shift; audit "$@" ;;
     check-live) shift; exec "$here/check_live.py" "$@" ;;
+    drain | capacity) command=$1; shift; exec "$here/$command.py" "$@" ;;
     version | --version) version ;;
     -h | --help | help) usage ;;
     '') wrong "what is to be done?" ;;

@@ -14,7 +14,7 @@ put() { # <mode> <file> <target>
 }
 
 # The command looks for the others beside itself.
-for file in osproxy.sh audit.sh check_live.py; do
+for file in osproxy.sh audit.sh check_live.py drain.py capacity.py; do
     put 755 "build/$file" "$destination$commands/$file"
     # bash and python are where distributions have them, whatever PATH says
     sed -i '1s,^#!/usr/bin/env bash$,#!/bin/bash,' "$destination$commands/$file"

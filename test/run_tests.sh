@@ -39,6 +39,14 @@ until_it_works() { # <command>...
     done
 }
 
+# `! command` alone never ends a test: set -e looks past what is negated.
 must_fail() { # <command>...
     ! "$@" >/dev/null 2>&1 || { echo "should have failed: $*"; return 1; }
+}
+
+# grep finds nothing, in a file that is there.
+no_line() { # <argument of grep>...
+    local status=0
+    grep "$@" || status=$?
+    [ $status = 1 ] || { echo "should have found nothing: grep $*"; return 1; }
 }

@@ -255,6 +255,73 @@ test_rhel_uninstall_leaves_every_file_as_it_was() {
     same "$work/before" "$work/after" "the tree after uninstall"
 }
 
+# ---- the command of packages ---------------------------------------------------------------------
+
+staged=$work/staged
+stage() {
+    rm -rf "$staged"
+    build/stage.sh "$staged" /documents
+}
+ends_with() { # <status> <command>...: what it says is in output
+    local wanted=$1 status=0
+    shift
+    "$@" >"$work/output" 2>&1 || status=$?
+    [ "$status" = "$wanted" ] || { echo "ended with $status: $*"; cat "$work/output"; return 1; }
+}
+
+test_the_command_works_away_from_the_source() {
+    stage
+    cd /
+    local osproxy=$staged/usr/sbin/osproxy nobody=http://127.0.0.1:1
+    ends_with 0 "$osproxy" version
+    said 'mod_osproxy/'
+    ends_with 0 "$osproxy" capacity --clients 2000 --mpm worker --cores 2 --memory 4096
+    said '<IfModule mpm_worker_module>'
+    ends_with 1 "$osproxy" capacity --clients 9000 --mpm prefork --memory 2048
+    ends_with 2 "$osproxy" drain --domain apps.example.com --manager "$nobody/balancer-manager"
+    said "drain: $nobody/balancer-manager: "
+    ends_with 2 "$osproxy" check-live --domain apps.example.com --status "$nobody/osproxy-status"
+    said "check-live: $nobody/osproxy-status"
+    ends_with 2 "$osproxy" drain
+    ends_with 2 "$osproxy" mend
+    said "there is no command 'mend'"
+}
+
+# Commands and their options: what each says by itself, and its page.
+test_its_page_has_every_command_and_option() {
+    stage
+    local osproxy=$staged/usr/sbin/osproxy page=$staged/usr/share/man/man8/osproxy.8 name option
+    "$osproxy" help >"$work/usage"
+    for name in audit check-live drain capacity version; do
+        grep -q "^osproxy $name" "$work/usage"
+        grep -q "^\.It Cm $name\$" "$page"
+    done
+    [ "$(wc -l <"$work/usage")" = 5 ]
+    for name in check-live drain capacity; do
+        "$osproxy" "$name" --help >"$work/help"
+        awk -v name="$name" '/^\.It Cm / { mine = $3 == name } mine' "$page" >"$work/entry"
+        grep -o -- '--[a-z]*' "$work/help" | sort -u | grep -vx -- --help >"$work/options"
+        while read -r option; do
+            grep -q "^\.It Fl -${option#--}\b" "$work/entry" \
+                || { echo "osproxy.8, $name: no $option"; return 1; }
+        done <"$work/options"
+    done
+}
+
+test_its_commands_are_written_for_the_python_of_rhel_8() {
+    stage
+    /usr/bin/python3 - "$staged"/usr/share/mod_osproxy/*.py <<'PYTHON'
+import ast
+import sys
+
+for name in sys.argv[1:]:
+    with open(name, encoding="utf-8") as file:
+        ast.parse(file.read(), name, feature_version=(3, 6))
+PYTHON
+    no_line -nE 'dataclass|capture_output|text=True|\.remove(pre|suf)fix|from __future__' \
+        "$staged"/usr/share/mod_osproxy/*.py
+}
+
 # ---- all of them ---------------------------------------------------------------------------------
 
 # shellcheck source=test/run_tests.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test_container.sh: what build/container makes of a machine, on a copy of this one: the steps of the
-# Containerfile's last stage, httpd as www-data in the foreground, logs, health, end. Images are built
-# where there is an engine and a base image. After test_deb.sh, which builds the package.
+# Containerfile's last stage, httpd as www-data in the foreground, logs, health, end. test_image.sh
+# builds the image itself, where it can. After test_deb.sh, which builds the package.
 # Usage: test/packages/test_container.sh
 set -euo pipefail
 
@@ -72,6 +72,7 @@ CONF
     # pipes of the user's own, as an engine gives them
     mkdir "$work/logs"
     chown www-data "$work/logs"
+    # shellcheck disable=SC2016
     "${as_www_data[@]}" sh -c 'exec /usr/local/bin/start.sh >"$0/stdout" 2>"$0/stderr"' "$work/logs" </dev/null &
     echo $! >"$work/pid"
     until_it_works healthcheck || { tail -n 20 "$work/logs/stderr"; return 1; }
@@ -87,7 +88,8 @@ test_4_it_logs_to_stdout_and_stderr_and_nowhere_else() {
     grep -q 'GET /osproxy-status' "$work/logs/stdout"
     grep -q 'resuming normal operations' "$work/logs/stderr"
     grep -q 'OSP0004: ' "$work/logs/stderr"
-    ! find /var/log/apache2 -type f -newer "$work/pid" -size +0 | grep .
+    find /var/log/apache2 -type f -newer "$work/pid" -size +0 >"$work/written"
+    no_line . "$work/written"
 }
 
 test_5_it_is_unhealthy_when_httpd_does_not_answer() {

@@ -77,12 +77,13 @@ END
     grep -q '^/usr/share/man/man8/osproxy\.8' "$work/files"
     grep -qx '/usr/share/licenses/mod_osproxy[^/]*/LICENSE' "$work/files"
     grep -qx '/usr/share/doc/mod_osproxy/conf.d/recipes/https-offload.conf' "$work/files"
-    ! rpm -qp --qf '[%{FILEUSERNAME}:%{FILEGROUPNAME}\n]' "$rpm" | grep -vx root:root
+    rpm -qp --qf '[%{FILEUSERNAME}:%{FILEGROUPNAME}\n]' "$rpm" >"$work/owners"
+    no_line -vx root:root "$work/owners"
 }
 
 test_its_settings_are_configuration_that_an_upgrade_keeps() {
     rpm -qp --qf '[%{FILEFLAGS:fflags} %{FILENAMES}\n]' "$rpm" | grep /etc/ >"$work/flags"
-    ! grep -v '^cn ' "$work/flags"
+    no_line -v '^cn ' "$work/flags"
     [ "$(wc -l <"$work/flags")" = 2 ]
 }
 
@@ -92,6 +93,7 @@ test_it_wants_the_httpd_that_it_was_built_for_and_runs_no_scripts() {
     rpm -qp --requires "$rpm" >"$work/requires"
     grep -qx "httpd-mmn = ${magic}$(uname -m | tr -d _-)" "$work/requires" || { log "$work/requires"; return 1; }
     grep -qx '/usr/bin/python3' "$work/requires"
+    grep -qx 'iproute' "$work/requires"
     grep -qx 'libcurl.so.4()(64bit)' "$work/requires"
     [ -z "$(rpm -qp --scripts --triggers "$rpm")" ]
 }
@@ -99,11 +101,18 @@ test_it_wants_the_httpd_that_it_was_built_for_and_runs_no_scripts() {
 test_httpd_loads_it_after_mod_proxy_and_takes_its_settings() {
     fresh_root
     httpd -t >"$work/output" || { log "$work/output"; return 1; }
-    ! grep -E '(AH[0-9]{5}|OSP[0-9]{4}): ' "$work/output"
+    no_line -E '(AH[0-9]{5}|OSP[0-9]{4}): ' "$work/output"
     httpd -M >"$work/output"
     grep -q ' osproxy_module (shared)' "$work/output"
     httpd -t -D DUMP_OSPROXY_JSON >"$work/output"
     grep -q '"osproxy":"'"$(build/package.sh version)"'"' "$work/output"
+}
+
+test_its_command_runs_where_it_was_installed() {
+    fresh_root
+    "$root/usr/sbin/osproxy" capacity --clients 2000 --memory 4096 >"$work/output"
+    grep -q '^<IfModule mpm_event_module>' "$work/output"
+    [ -x "$root/usr/share/mod_osproxy/drain.py" ]
 }
 
 test_an_upgrade_replaces_settings_that_nobody_edited() {
@@ -128,7 +137,7 @@ test_erasing_it_leaves_nothing_but_edited_settings() {
     in_root -e mod_osproxy
     picture >"$work/after"
     same "$work/before" "$work/after" "the folder after an installation more"
-    ! grep osproxy "$work/after"
+    no_line osproxy "$work/after"
     httpd -t >"$work/output" || { log "$work/output"; return 1; }
     in_root -i "$rpm"
     echo '# mine' >>"$root/etc/httpd/conf.d/osproxy.conf"
