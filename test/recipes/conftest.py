@@ -11,15 +11,51 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "http"), str(HERE.parent)]
 from osptest import httpd as httpd_code, tls  # noqa: E402
 from osptest.farm import Farm  # noqa: E402
-from osptest.place import module_path  # noqa: E402
+from osptest.place import MPMS, module_path  # noqa: E402
 from recipe import RecipeHttpd, text_of  # noqa: E402
+
+# The MPM of a recipe unless --mpm says another; event where none is named. On prefork there is no http/2:
+# it has recipes that are not asked over it.
+SPREAD = {f"test_{name}.py": mpm for mpm, names in {
+    "worker": """compression content_switching header_manipulation security_headers server_obfuscation
+        several_domains traceability""",
+    "prefork": "http_redirection https_offload lifetime"}.items() for name in names.split()}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--mpm", choices=(*MPMS, "all"), help="ask recipes on this MPM, not on one each")
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "only(mpm, ...): the MPMs that a test is for")
     if os.getuid() != 0:
         raise pytest.UsageError("these tests start httpd on ports 80 and 443: run them as root")
     if not module_path().exists():
         raise pytest.UsageError(f"{module_path()} is missing: run make first")
+
+
+def pytest_generate_tests(metafunc):
+    if "serve" in metafunc.fixturenames:
+        wanted = metafunc.config.getoption("mpm") or SPREAD.get(metafunc.definition.path.name, "event")
+        metafunc.parametrize("mpm", MPMS if wanted == "all" else [wanted], indirect=True)
+
+
+def _possible(item):
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    only = item.get_closest_marker("only")
+    return "serve" not in item.fixturenames or (
+        params["mpm"] in (only.args if only else MPMS)
+        and not (params["mpm"] == "prefork" and params.get("client") == "h2"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if _possible(item)]
+
+
+@pytest.fixture(scope="module")
+def mpm(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +70,7 @@ def apps(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def serve(apps):
+def serve(apps, mpm):
     """serve("recipe", OSP_…=value, …): an httpd with one recipe, its certificate filled in; it ends
     before the app servers do. several={recipe: values} instead of a name takes more than one."""
     with contextlib.ExitStack() as stack:
@@ -43,7 +79,7 @@ def serve(apps):
             several = several or {name: values}
             for recipe, given in several.items():
                 certificate(recipe, given)
-            httpd = RecipeHttpd(several, **options)
+            httpd = RecipeHttpd(several, mpm=mpm, **options)
             if configtest:
                 code, output = httpd.configtest()
                 found = re.search(r"(\d+) errors?, (\d+) warnings?", output)

@@ -121,10 +121,15 @@ def edited(name, values):
 
 class RecipeHttpd(Httpd):
     """An httpd with these recipes. values: {recipe: {name of a Define line: value}}; before, after:
-    configuration that stands around them (what the recipe leaves to the site's own files)."""
+    configuration that stands around them (what the recipe leaves to the site's own files). h2: http/2 as
+    well, but on prefork, which mod_http2 refuses."""
 
-    def __init__(self, values, *, mpm="event", before="", after="", watch="Off", **options):
+    def __init__(self, values, *, mpm="event", h2=False, before="", after="", watch="Off", **options):
         super().__init__(mpm, watch=watch, **options)
+        if h2 and mpm != "prefork":
+            self.modules.append("http2")
+            self.mpm_conf += "Protocols h2 http/1.1\n"
+        self.clients = ("http", "https", "h2") if "http2" in self.modules else ("http", "https")
         self.values = {**{name: {} for name in ALWAYS}, **values}
         self.before = before
         self.after = after

@@ -35,8 +35,7 @@ def audit_log(tmp_path_factory):
 @pytest.fixture(scope="module")
 def front(serve, app, audit_log):
     return serve(several={"application-firewall": {"OSP_AUDIT_LOG": str(audit_log)},
-                          "https-offload": {"OSP_SERVER": app.address}},
-                 modules=["http2"], before="Protocols h2 http/1.1\n")
+                          "https-offload": {"OSP_SERVER": app.address}}, h2=True)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +77,7 @@ def test_what_outsystems_clients_send_passes_unchanged(front, app, name):
         assert arrived.get(field) == value
 
 
+@pytest.mark.only("event", "worker")
 def test_the_same_over_http2(front, app):
     for name in ("shell", "screen", "post-back", "soap"):
         target, request = PASSES[name]

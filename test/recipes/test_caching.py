@@ -44,7 +44,7 @@ def farm(apps):
 
 @pytest.fixture(scope="module")
 def front(front_of, farm):
-    return front_of(farm.hosts[0], modules=["http2"], mpm_conf="Protocols h2 http/1.1\n")
+    return front_of(farm.hosts[0], h2=True)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def hit(answer):
 @pytest.mark.parametrize("path", STATIC)
 def test_a_static_file_of_a_traditional_module_is_fetched_once(front, farm, path):
     before = farm.requests().count(f"GET {path}")
-    answers = [ask(front.address, client, path) for client in ("https", "https", "h2", "https")]
+    answers = [ask(front.address, client, path) for client in ("https", "https", front.clients[-1], "https")]
     assert [hit(answer) for answer in answers] == [False, True, True, True]
     assert len({answer.body for answer in answers}) == 1 and answers[0].status == 200
     assert {answer.get("ETag") for answer in answers} == {answers[0].get("ETag")}

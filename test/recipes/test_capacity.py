@@ -139,6 +139,9 @@ def test_the_audit_is_content_from_the_same_number_on():
 
 # ---- real clients -----------------------------------------------------------------------------------
 
+on_event = pytest.mark.only("event")     # the recipe's settings are for it
+
+
 @pytest.fixture(scope="module")
 def back_end(tmp_path_factory):
     raise_limit()
@@ -169,6 +172,7 @@ def nobody_waits(crowd):
     assert crowd.gone() == 0
 
 
+@on_event
 def test_nine_thousand_keep_their_connections_and_newcomers_do_not_wait(serve, back_end):
     """http first, then https beside them."""
     front = serve(several={"https-offload": {"OSP_SERVER": back_end.address}, "capacity": {}}, before=PATIENT)
@@ -186,6 +190,7 @@ def test_nine_thousand_keep_their_connections_and_newcomers_do_not_wait(serve, b
     stop_after_a_crowd(front)
 
 
+@on_event
 def test_with_the_settings_of_debian_a_newcomer_waits(serve, back_end):
     """The same site, the same clients: the test above can fail."""
     front = serve(several={"https-offload": {"OSP_SERVER": back_end.address}}, before=PATIENT + DEBIAN,
@@ -226,6 +231,7 @@ def reloads(front):
     return load
 
 
+@on_event
 def test_a_reload_loses_nothing_that_stock_httpd_would_not(serve, tmp_path):
     app, server = tmp_path / "app.log", addresses.next()
     farm = Process("APP1", [sys.executable, FARM, "--listen", f"{server}:80", "--log", "--delay", "0.02"],

@@ -46,7 +46,7 @@ def farm(apps):
 
 def front_of(serve, host, **options):
     return serve(several={"compression": {}, "https-offload": {"OSP_SERVER": host}}, before=APPS,
-                 modules=["http2"], mpm_conf="Protocols h2 http/1.1\n", **options)
+                 h2=True, **options)
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def app(apps):
 
 @pytest.fixture(scope="module")
 def front(serve, app):
-    return serve("https-offload", OSP_SERVER=app, modules=["http2"], before="Protocols h2 http/1.1\n")
+    return serve("https-offload", OSP_SERVER=app, h2=True)
 
 
 @pytest.fixture(scope="module")

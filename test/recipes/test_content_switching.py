@@ -19,7 +19,7 @@ def farms(apps):
 def front(serve, farms):
     return serve(several={"http-redirection": {}, "content-switching":
                           {"OSP_FARM_1": farms.hosts[0], "OSP_FARM_2": farms.hosts[1]}},
-                 modules=["http2"], mpm_conf="Protocols h2 http/1.1\n")
+                 h2=True)
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,7 @@ def farm(apps):
 
 @pytest.fixture(scope="module")
 def front(serve, farm):
-    return serve("header-manipulation", OSP_INTERNAL=farm.hosts[0], modules=["http2"],
-                 mpm_conf="Protocols h2 http/1.1\n", **NAME)
+    return serve("header-manipulation", OSP_INTERNAL=farm.hosts[0], h2=True, **NAME)
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def keytab(realm):
 @pytest.fixture(scope="module")
 def start(serve, realm, keytab):
     def run(server, **options):
-        return serve("kerberos-at-the-proxy", OSP_SERVER=server, OSP_KEYTAB=str(keytab), modules=["http2"],
+        return serve("kerberos-at-the-proxy", OSP_SERVER=server, OSP_KEYTAB=str(keytab), h2=True,
                      env=realm.kdc.env, **options)
     return run
 
@@ -56,13 +56,13 @@ def start(serve, realm, keytab):
 @pytest.fixture(scope="module")
 def front(start, app):
     """For internal clients."""
-    return start(app.address, before="OSProxyInternal 127.0.0.0/8\nProtocols h2 http/1.1\n")
+    return start(app.address, before="OSProxyInternal 127.0.0.0/8\n")
 
 
 @pytest.fixture(scope="module")
 def outside(start, app):
     """The same for the world."""
-    return start(app.address, before="Protocols h2 http/1.1\n")
+    return start(app.address)
 
 
 @pytest.fixture

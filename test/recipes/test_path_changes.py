@@ -22,8 +22,7 @@ def farm(apps):
 
 @pytest.fixture(scope="module")
 def front(serve, farm):
-    return serve("path-changes", OSP_INTERNAL=farm.hosts[0], modules=["http2"],
-                 mpm_conf="Protocols h2 http/1.1\n")
+    return serve("path-changes", OSP_INTERNAL=farm.hosts[0], h2=True)
 
 
 @pytest.fixture(scope="module")

@@ -31,8 +31,7 @@ def app():
 @pytest.fixture(scope="module")
 def front(serve, app):
     return serve(several={"security-headers": {}, "https-offload": {"OSP_SERVER": app.address}},
-                 modules=["http2"], before="Protocols h2 http/1.1\n",
-                 after="OSProxyModule MyApp reactive\n")
+                 h2=True, after="OSProxyModule MyApp reactive\n")
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,7 @@ def app():
 
 @pytest.fixture(scope="module")
 def front(serve, app):
-    return serve(several={"server-obfuscation": {}, "https-offload": {"OSP_SERVER": app.address}},
-                 modules=["http2"], before="Protocols h2 http/1.1\n")
+    return serve(several={"server-obfuscation": {}, "https-offload": {"OSP_SERVER": app.address}}, h2=True)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 and who asks for no name of ours gets nothing, on both ports."""
 import pytest
 
-from osptest import Backend, Connection, H2Connection, ask, raw
+from osptest import Backend, ask, raw
 from recipe import intact
 
 SALES, SUPPORT = "sales.example.com", "support.example.com"
@@ -24,8 +24,7 @@ def farm(apps):
 
 @pytest.fixture(scope="module")
 def front(serve, farm):
-    return serve("several-domains", OSP_SERVER=farm.hosts[0], modules=["http2"],
-                 mpm_conf="Protocols h2 http/1.1\n")
+    return serve("several-domains", OSP_SERVER=farm.hosts[0], h2=True)
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +36,7 @@ def app_server():
 
 @pytest.fixture(scope="module")
 def recorded(serve, app_server):
-    return serve("several-domains", configtest=False, OSP_SERVER=app_server.address, modules=["http2"],
-                 mpm_conf="Protocols h2 http/1.1\n")
+    return serve("several-domains", configtest=False, OSP_SERVER=app_server.address, h2=True)
 
 
 @pytest.mark.parametrize("client", ["https", "h2"])
@@ -87,15 +85,13 @@ def test_no_name_at_all_gets_nothing(recorded, app_server):
     assert len(app_server.requests) == before
 
 
-def test_a_name_of_ours_in_the_handshake_opens_nothing_else(recorded, app_server):
+@pytest.mark.parametrize("client", ["https", "h2"])
+def test_a_name_of_ours_in_the_handshake_opens_nothing_else(recorded, app_server, client):
     """The connection is set up for one domain; the request names another one, or nobody's."""
     recorded.log.allow("AH02032")
     before = len(app_server.requests)
     for host, path in (("evil.example", "/MyApp/"), (SUPPORT, "/MyApp/"), (SALES, "/Portal/Home.aspx")):
-        with Connection(recorded.address, secure=True, sni=SALES) as connection:
-            assert connection.request(path, host=host).status in (404, 421), host
-        with H2Connection(recorded.address, sni=SALES) as connection:
-            assert connection.request(path, host=host).status in (404, 421), host
+        assert ask(recorded.address, client, path, host=host, sni=SALES).status in (404, 421), host
     assert len(app_server.requests) == before
 
 

@@ -43,7 +43,7 @@ def front(serve, app, provider, tmp_path_factory):
     secrets.write_text(f"OIDCClientSecret {SECRET}\nOIDCCryptoPassphrase encrypts-cookies-of-the-test\n")
     return serve("single-sign-on", OSP_SERVER=app.address, OSP_ISSUER=provider.issuer,
                  OSP_AUTHORITIES=str(tls.authority().cert), OSP_SECRETS=str(secrets),
-                 modules=["http2"], before="Protocols h2 http/1.1\n")
+                 h2=True)
 
 
 class Browser:

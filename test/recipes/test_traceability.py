@@ -79,8 +79,7 @@ def logs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def front(serve, app, logs):
     several = {"traceability": {"OSP_LOGS": str(logs.folder)}, "https-offload": {"OSP_SERVER": app}}
-    return serve(several=several, modules=["http2"], before="Protocols h2 http/1.1\n",
-                 after="OSProxyModule MyApp reactive\n")
+    return serve(several=several, h2=True, after="OSProxyModule MyApp reactive\n")
 
 
 @pytest.mark.parametrize("client", ["http", "https", "h2"])
