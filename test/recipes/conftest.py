@@ -9,7 +9,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "http"), str(HERE.parent)]
-from osptest import httpd as httpd_code, tls  # noqa: E402
+from osptest import Backend, httpd as httpd_code, tls  # noqa: E402
 from osptest.farm import Farm  # noqa: E402
 from osptest.place import MPMS, module_path  # noqa: E402
 from recipe import RecipeHttpd, text_of  # noqa: E402
@@ -67,6 +67,27 @@ def apps(tmp_path_factory):
             stack.callback(farm.stop)
             return farm
         yield run
+
+
+@pytest.fixture(scope="module")
+def farm(apps):
+    """One app server of the demo farm."""
+    return apps("1")
+
+
+@pytest.fixture(scope="module")
+def app():
+    """An app server that records what it is asked and says what it is told; see _fresh."""
+    server = Backend()
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def _fresh(request):
+    """The app server forgets the test before."""
+    if "app" in request.fixturenames:
+        request.getfixturevalue("app").reset()
 
 
 @pytest.fixture(scope="module")

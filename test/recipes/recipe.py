@@ -60,6 +60,18 @@ def cookies(answer):
     return found
 
 
+def forged(user):
+    """A header that names the user to an app, as a client may try to write it."""
+    return [(name, user) for name in ("X-Remote-User", "x-remote-user", "X_Remote_User", "X-Remote_User",
+                                      "X_Remote-User", "x_REMOTE_user")]
+
+
+def remote_users(message):
+    """Everything in a request that an app could take for the user."""
+    return [(name, value) for name, value in message.headers
+            if name.lower().replace("_", "-") == "x-remote-user"]
+
+
 def intact(httpd, module, client="https", coding="gzip", **request):
     """Asks for everything in the manifest of a Reactive or Mobile module, as a native app does, and
     compares each body with the checksum in its URL. How many there were."""

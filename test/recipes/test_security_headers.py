@@ -1,7 +1,7 @@
 """conf.d/recipes/security-headers.conf: every header once, the platform's own where it sends one."""
 import pytest
 
-from osptest import Answer, Backend, addresses, ask
+from osptest import Answer, addresses, ask
 
 OURS = {
     "X-Content-Type-Options": "nosniff",
@@ -19,13 +19,6 @@ THEIRS = {
 }
 HSTS, CSP = "Strict-Transport-Security", "Content-Security-Policy"
 NR2 = "nr2Users=crf%3d1; path=/"
-
-
-@pytest.fixture(scope="module")
-def app():
-    server = Backend()
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="module")

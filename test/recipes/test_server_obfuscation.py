@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from osptest import Answer, Backend, Connection, addresses, ask, curl, raw
+from osptest import Answer, Connection, addresses, ask, curl, raw
 from recipe import echo
 
 TELLING = [("Server", "Microsoft-IIS/10.0"), ("X-Powered-By", "ASP.NET"), ("X-AspNet-Version", "4.0.30319"),
@@ -11,13 +11,6 @@ TELLING = [("Server", "Microsoft-IIS/10.0"), ("X-Powered-By", "ASP.NET"), ("X-As
 PRODUCTS = re.compile(rb"IIS|ASP\.NET(?!_SessionId)|AspNet|4\.0\.30319|Debian|OpenSSL|Apache/|mod_|HTTPAPI",
                       re.I)
 INTERNAL = re.compile(rb"internal|127\.|10\.1\.2\.3", re.I)
-
-
-@pytest.fixture(scope="module")
-def app():
-    server = Backend()
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="module")
