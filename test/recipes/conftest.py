@@ -20,6 +20,9 @@ SPREAD = {f"test_{name}.py": mpm for mpm, names in {
     "worker": """compression content_switching header_manipulation security_headers server_obfuscation
         several_domains traceability""",
     "prefork": "http_redirection https_offload lifetime"}.items() for name in names.split()}
+# The long ones first, so that they do not end alone.
+FIRST = ("test_capacity.py", "test_single_sign_on.py", "test_load_balancing.py", "test_application_firewall.py",
+         "test_several_front_ends.py")
 
 
 def pytest_addoption(parser):
@@ -51,6 +54,7 @@ def _possible(item):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     items[:] = [item for item in items if _possible(item)]
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +97,9 @@ def _fresh(request):
 @pytest.fixture(scope="module")
 def serve(apps, mpm):
     """serve("recipe", OSP_…=value, …): an httpd with one recipe, its certificate filled in; it ends
-    before the app servers do. several={recipe: values} instead of a name takes more than one."""
+    before the app servers do. several={recipe: values} instead of a name takes more than one. What differs
+    in values only is not audited again."""
+    tested = set()
     with contextlib.ExitStack() as stack:
         def run(name=None, *, several=None, configtest=True, **options):
             values = {word: options.pop(word) for word in list(options) if word.startswith("OSP_")}
@@ -101,7 +107,8 @@ def serve(apps, mpm):
             for recipe, given in several.items():
                 certificate(recipe, given)
             httpd = RecipeHttpd(several, mpm=mpm, **options)
-            if configtest:
+            if configtest and tuple(several) not in tested:
+                tested.add(tuple(several))
                 code, output = httpd.configtest()
                 found = re.search(r"(\d+) errors?, (\d+) warnings?", output)
                 assert code == 0 and found and found.groups() == ("0", "0"), output
