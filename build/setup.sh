@@ -60,6 +60,7 @@ prometheus            | golang-github-prometheus | test
 keepalived            | keepalived            | test
 nghttp2-client        | nghttp2               | test
 chromium              | chromium              | test
+chromium-headless-shell | -                   | test
 -                     | libasan               | test
 -                     | libubsan              | test
 clang                 | clang                 | test

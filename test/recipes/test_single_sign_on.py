@@ -197,7 +197,7 @@ class NoRealm:
 
 
 def test_a_browser_signs_in(front, app):
-    with Chromium(Front(front.address), NoRealm) as browser:
+    with Chromium(Front(front.address), NoRealm, shell=True) as browser:
         window = Window(browser)
         window.load("/Portal/Home.aspx")
         for fields in ({"login": "alice", "password": "x"}, {}):
