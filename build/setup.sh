@@ -56,10 +56,11 @@ krb5-user             | krb5-workstation      | test
 python3-gssapi        | python3-gssapi        | test
 python3-h2            | python3-h2            | test
 python3-prometheus-client | python3-prometheus_client | test
-python3-yaml          | python3-pyyaml        | test
+prometheus            | golang-github-prometheus | test
 keepalived            | keepalived            | test
 nghttp2-client        | nghttp2               | test
 chromium              | chromium              | test
+chromium-headless-shell | -                   | test
 -                     | libasan               | test
 -                     | libubsan              | test
 clang                 | clang                 | test

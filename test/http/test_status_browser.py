@@ -61,7 +61,7 @@ def httpd(start, farm):
 @pytest.fixture(scope="module")
 def browser(httpd):
     front = SimpleNamespace(host="control.example.com", address=httpd.control)
-    with Chromium(front, SimpleNamespace(kdc=SimpleNamespace(env={}))) as browser:
+    with Chromium(front, SimpleNamespace(kdc=SimpleNamespace(env={})), shell=True) as browser:
         yield browser
 
 

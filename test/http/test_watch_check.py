@@ -72,7 +72,7 @@ def test_the_button_in_a_browser(httpd):
     cannot press it."""
     front = SimpleNamespace(host=HOST, address=httpd.control)
     text = "document.querySelector('#check').innerText"
-    with Chromium(front, SimpleNamespace(kdc=SimpleNamespace(env={}))) as browser:
+    with Chromium(front, SimpleNamespace(kdc=SimpleNamespace(env={})), shell=True) as browser:
         for off in (True, False):
             shown = Window(browser)
             shown.call("Emulation.setScriptExecutionDisabled", value=off)

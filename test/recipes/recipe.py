@@ -60,6 +60,18 @@ def cookies(answer):
     return found
 
 
+def forged(user):
+    """A header that names the user to an app, as a client may try to write it."""
+    return [(name, user) for name in ("X-Remote-User", "x-remote-user", "X_Remote_User", "X-Remote_User",
+                                      "X_Remote-User", "x_REMOTE_user")]
+
+
+def remote_users(message):
+    """Everything in a request that an app could take for the user."""
+    return [(name, value) for name, value in message.headers
+            if name.lower().replace("_", "-") == "x-remote-user"]
+
+
 def intact(httpd, module, client="https", coding="gzip", **request):
     """Asks for everything in the manifest of a Reactive or Mobile module, as a native app does, and
     compares each body with the checksum in its URL. How many there were."""
@@ -121,10 +133,15 @@ def edited(name, values):
 
 class RecipeHttpd(Httpd):
     """An httpd with these recipes. values: {recipe: {name of a Define line: value}}; before, after:
-    configuration that stands around them (what the recipe leaves to the site's own files)."""
+    configuration that stands around them (what the recipe leaves to the site's own files). h2: http/2 as
+    well, but on prefork, which mod_http2 refuses."""
 
-    def __init__(self, values, *, mpm="event", before="", after="", watch="Off", **options):
+    def __init__(self, values, *, mpm="event", h2=False, before="", after="", watch="Off", **options):
         super().__init__(mpm, watch=watch, **options)
+        if h2 and mpm != "prefork":
+            self.modules.append("http2")
+            self.mpm_conf += "Protocols h2 http/1.1\n"
+        self.clients = ("http", "https", "h2") if "http2" in self.modules else ("http", "https")
         self.values = {**{name: {} for name in ALWAYS}, **values}
         self.before = before
         self.after = after

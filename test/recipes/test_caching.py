@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from osptest import Answer, Backend, ask
+from osptest import Answer, ask
 from osptest.place import server_directory, server_user
 from recipe import intact
 
@@ -38,25 +38,13 @@ def front_of(serve):
 
 
 @pytest.fixture(scope="module")
-def farm(apps):
-    return apps("1")
-
-
-@pytest.fixture(scope="module")
 def front(front_of, farm):
-    return front_of(farm.hosts[0], modules=["http2"], mpm_conf="Protocols h2 http/1.1\n")
+    return front_of(farm.hosts[0], h2=True)
 
 
 @pytest.fixture(scope="module")
-def app_server():
-    server = Backend()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def scripted(front_of, app_server):
-    return front_of(app_server.address, configtest=False)
+def scripted(front_of, app):
+    return front_of(app.address, configtest=False)
 
 
 def hit(answer):
@@ -66,7 +54,7 @@ def hit(answer):
 @pytest.mark.parametrize("path", STATIC)
 def test_a_static_file_of_a_traditional_module_is_fetched_once(front, farm, path):
     before = farm.requests().count(f"GET {path}")
-    answers = [ask(front.address, client, path) for client in ("https", "https", "h2", "https")]
+    answers = [ask(front.address, client, path) for client in ("https", "https", front.clients[-1], "https")]
     assert [hit(answer) for answer in answers] == [False, True, True, True]
     assert len({answer.body for answer in answers}) == 1 and answers[0].status == 200
     assert {answer.get("ETag") for answer in answers} == {answers[0].get("ETag")}
@@ -112,44 +100,39 @@ def test_pages_are_not_cached(front, path):
 
 @pytest.mark.parametrize("path", ["/Portal/Download.aspx?Id=1", "/Portal/rest/Files/1", "/Portal/",
                                   "/Other/x.css", "/PortalAdmin/x.css"])
-def test_what_is_no_static_file_is_not_cached_whatever_it_says(scripted, app_server, path):
-    app_server.answer = Answer(200, [("Content-Type", "application/pdf"), YEAR, ("ETag", '"1"')], b"alice's")
+def test_what_is_no_static_file_is_not_cached_whatever_it_says(scripted, app, path):
+    app.answer = Answer(200, [("Content-Type", "application/pdf"), YEAR, ("ETag", '"1"')], b"alice's")
     for _ in range(3):
         assert not hit(ask(scripted.address, "https", path))
-    app_server.reset()
 
 
 @pytest.mark.parametrize("name,value", [
     ("Cache-Control", "private, max-age=600"), ("Cache-Control", "no-store"), ("ETag", '"1"'),
     ("Last-Modified", "Mon, 06 Oct 2025 09:00:00 GMT")])
-def test_what_is_not_for_everybody_is_asked_for_each_time(scripted, app_server, name, value):
+def test_what_is_not_for_everybody_is_asked_for_each_time(scripted, app, name, value):
     path = f"/Portal/img/{name}-{len(value)}.png"
-    app_server.answer = Answer(200, [("Content-Type", "image/png"), (name, value)], b"png")
-    before = len(app_server.requests)
+    app.answer = Answer(200, [("Content-Type", "image/png"), (name, value)], b"png")
     for _ in range(3):
         assert not hit(ask(scripted.address, "https", path))
-    assert len(app_server.requests) == before + 3
-    app_server.reset()
+    assert len(app.requests) == 3
 
 
-def test_a_cookie_is_not_kept_for_others(scripted, app_server):
-    app_server.answer = Answer(200, [("Content-Type", "text/css"), YEAR, ("Set-Cookie", "Session=alice")])
+def test_a_cookie_is_not_kept_for_others(scripted, app):
+    app.answer = Answer(200, [("Content-Type", "text/css"), YEAR, ("Set-Cookie", "Session=alice")])
     first, second = (ask(scripted.address, "https", "/Portal/cookie.css?1") for _ in range(2))
-    app_server.reset()
     assert first.get("Set-Cookie") and hit(second) and second.get("Set-Cookie") is None
 
 
-def test_access_rules_come_before_the_cache(front_of, app_server):
+def test_access_rules_come_before_the_cache(front_of, app):
     """With mod_cache's quick handler an answer in the cache would go out to anybody."""
     closed = "<LocationMatch \"^/Portal/closed\">\nRequire expr %{req:X-Inside} == 'yes'\n</LocationMatch>\n"
-    httpd = front_of(app_server.address, conf=closed, configtest=False)
+    httpd = front_of(app.address, conf=closed, configtest=False)
     httpd.log.allow("AH01630")
-    app_server.answer = Answer(200, [("Content-Type", "text/css"), YEAR], b"inside")
+    app.answer = Answer(200, [("Content-Type", "text/css"), YEAR], b"inside")
     inside = [("X-Inside", "yes")]
     assert not hit(ask(httpd.address, "https", "/Portal/closed.css", headers=inside))
     assert hit(ask(httpd.address, "https", "/Portal/closed.css", headers=inside))
     assert ask(httpd.address, "https", "/Portal/closed.css").status == 403
-    app_server.reset()
     httpd.stop()
 
 

@@ -139,6 +139,9 @@ def test_the_audit_is_content_from_the_same_number_on():
 
 # ---- real clients -----------------------------------------------------------------------------------
 
+on_event = pytest.mark.only("event")     # the recipe's settings are for it
+
+
 @pytest.fixture(scope="module")
 def back_end(tmp_path_factory):
     raise_limit()
@@ -154,13 +157,13 @@ def come_and_weigh(front, crowd, count):
     return (weigh(front.children()) - before) / (count - 200)
 
 
-def stop_after_a_crowd(front):
-    """They leave all at once, which is work for every thread. An event child may crash of it, or when it
-    is then stopped, also without the module (httpd 2.4.71): its threads take connections to close from a
-    chain, and one looks at what another has freed."""
-    front.log.allow("AH00484|AH10159")
-    front.log.cut_off = True
-    front.stop()
+def end(front):
+    """Killed with its clients there. Their leaving all at once would be work for every thread, of which an
+    event child may crash, or when it is then stopped, also without the module (httpd 2.4.71): its threads
+    take connections to close from a chain, and one looks at what another has freed."""
+    problems = front.log.check()
+    assert not problems, problems
+    front.cleanup()
 
 
 def nobody_waits(crowd):
@@ -169,6 +172,7 @@ def nobody_waits(crowd):
     assert crowd.gone() == 0
 
 
+@on_event
 def test_nine_thousand_keep_their_connections_and_newcomers_do_not_wait(serve, back_end):
     """http first, then https beside them."""
     front = serve(several={"https-offload": {"OSP_SERVER": back_end.address}, "capacity": {}}, before=PATIENT)
@@ -181,11 +185,10 @@ def test_nine_thousand_keep_their_connections_and_newcomers_do_not_wait(serve, b
         nobody_waits(plain)
         assert 0 < each < 96 * KB
         assert len(plain.sockets) == HTTP and plain.gone() == secure.gone() == 0
-        problems = front.log.check()
-        assert not problems, problems
-    stop_after_a_crowd(front)
+        end(front)
 
 
+@on_event
 def test_with_the_settings_of_debian_a_newcomer_waits(serve, back_end):
     """The same site, the same clients: the test above can fail."""
     front = serve(several={"https-offload": {"OSP_SERVER": back_end.address}}, before=PATIENT + DEBIAN,
@@ -201,9 +204,7 @@ def test_with_the_settings_of_debian_a_newcomer_waits(serve, back_end):
             connection.close()
         del crowd.sockets[:100]
         crowd.connect().close()
-        problems = front.log.check()
-        assert not problems, problems
-    stop_after_a_crowd(front)
+        end(front)
 
 
 RELOADS = 1
@@ -226,6 +227,7 @@ def reloads(front):
     return load
 
 
+@on_event
 def test_a_reload_loses_nothing_that_stock_httpd_would_not(serve, tmp_path):
     app, server = tmp_path / "app.log", addresses.next()
     farm = Process("APP1", [sys.executable, FARM, "--listen", f"{server}:80", "--log", "--delay", "0.02"],
@@ -234,14 +236,14 @@ def test_a_reload_loses_nothing_that_stock_httpd_would_not(serve, tmp_path):
         front = serve(several={"https-offload": {"OSP_SERVER": server}, "capacity": {}}, before=PATIENT)
         ours = reloads(front)
         wasted = ours.wasted(app.read_text())
-        front.log.allow(NOISE)
-        front.stop()
+        end(front)
         app.write_text("")
         stock = Httpd(module=False, mpm_conf=text_of("capacity"))
         stock.conf = PATIENT + both(stock.address, ssl_proxy() + f"ProxyPass / http://{server}/\n", head="")
         with stock:
             theirs = reloads(stock)
             wasted_there = theirs.wasted(app.read_text())
+            end(stock)
     finally:
         farm.stop()
     assert wasted == wasted_there == [], f"{ours.told()}\nstock httpd: {theirs.told()}"

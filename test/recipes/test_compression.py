@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from osptest import Answer, Backend, ask
+from osptest import Answer, ask
 from recipe import fields_of, intact
 
 APPS = ("OSProxyModule MyApp reactive\nOSProxyModule MyMobile mobile\nOSProxyModule Portal traditional\n"
@@ -39,14 +39,9 @@ def unbrotli(data):
     return out.raw[:size.value]
 
 
-@pytest.fixture(scope="module")
-def farm(apps):
-    return apps("1")
-
-
 def front_of(serve, host, **options):
     return serve(several={"compression": {}, "https-offload": {"OSP_SERVER": host}}, before=APPS,
-                 modules=["http2"], mpm_conf="Protocols h2 http/1.1\n", **options)
+                 h2=True, **options)
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +50,8 @@ def front(serve, farm):
 
 
 @pytest.fixture(scope="module")
-def app_server():
-    server = Backend()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def scripted(serve, app_server):
-    return front_of(serve, app_server.address, configtest=False)
+def scripted(serve, app):
+    return front_of(serve, app.address, configtest=False)
 
 
 def fetch(httpd, path, coding, client="https", **request):
@@ -84,21 +72,19 @@ def test_a_page_is_compressed_as_the_client_takes_it(front, client, accepts, cod
 
 
 @pytest.mark.parametrize("kind", TEXT)
-def test_text_is_compressed(scripted, app_server, kind):
-    app_server.answer = Answer(200, [("Content-Type", kind)], BODY)
+def test_text_is_compressed(scripted, app, kind):
+    app.answer = Answer(200, [("Content-Type", kind)], BODY)
     for coding in ("gzip", "br"):
         answer = fetch(scripted, "/Portal/x", coding)
         assert answer.get("Content-Encoding") == coding and len(answer.body) < len(BODY) / 4
         assert unpacked(answer) == BODY
         assert answer.get("Vary") == "Accept-Encoding"
-    app_server.reset()
 
 
 @pytest.mark.parametrize("kind", PACKED_ALREADY)
-def test_what_is_compressed_in_itself_is_left(scripted, app_server, kind):
-    app_server.answer = Answer(200, [("Content-Type", kind)], BODY)
+def test_what_is_compressed_in_itself_is_left(scripted, app, kind):
+    app.answer = Answer(200, [("Content-Type", kind)], BODY)
     answer = fetch(scripted, "/Portal/x", "gzip, br")
-    app_server.reset()
     assert answer.get("Content-Encoding") is None and answer.body == BODY
 
 
@@ -112,10 +98,10 @@ def test_nothing_is_compressed_twice(front, farm, accepts):
     assert b"OsJSONUpdate" in unpacked(answer)
 
 
-def test_the_app_server_may_compress(scripted, app_server):
+def test_the_app_server_may_compress(scripted, app):
     """The client's wish reaches it as it was."""
     fetch(scripted, "/Portal/x", "gzip, deflate, br")
-    assert app_server.requests[-1].get("Accept-Encoding") == "gzip, deflate, br"
+    assert app.requests[-1].get("Accept-Encoding") == "gzip, deflate, br"
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br"])
@@ -145,16 +131,14 @@ def test_resources_of_reactive_and_mobile_modules_have_their_checksum(front, mod
 
 @pytest.mark.parametrize("path", ["/MyApp/x.js", "/MyMobile/x.js", "/ImageRepository/x.svg",
                                   "/PortalAdmin/x.css"])
-def test_modules_that_are_not_listed_are_left(scripted, app_server, path):
-    app_server.answer = Answer(200, [("Content-Type", "text/css"), ("ETag", '"1"')], BODY)
+def test_modules_that_are_not_listed_are_left(scripted, app, path):
+    app.answer = Answer(200, [("Content-Type", "text/css"), ("ETag", '"1"')], BODY)
     answer = fetch(scripted, path, "gzip, br")
-    app_server.reset()
     assert answer.body == BODY and answer.get("Content-Encoding") is None and answer.get("ETag") == '"1"'
 
 
-def test_a_part_is_not_compressed(scripted, app_server):
+def test_a_part_is_not_compressed(scripted, app):
     headers = [("Content-Type", "text/css"), ("Content-Range", "bytes 0-3/3200")]
-    app_server.answer = Answer(206, headers, b"the ")
+    app.answer = Answer(206, headers, b"the ")
     answer = fetch(scripted, "/Portal/x.css", "gzip", headers=[("Range", "bytes=0-3")])
-    app_server.reset()
     assert (answer.status, answer.body) == (206, b"the ")

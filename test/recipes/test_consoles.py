@@ -28,25 +28,20 @@ LOG = "AH01630|OSP0501|OSP0502|AH10244|AH00026|AH10508"
 
 
 @pytest.fixture(scope="module")
-def app(apps):
-    return apps("1").hosts[0]
+def front(serve, farm):
+    return serve("https-offload", OSP_SERVER=farm.hosts[0], h2=True)
 
 
 @pytest.fixture(scope="module")
-def front(serve, app):
-    return serve("https-offload", OSP_SERVER=app, modules=["http2"], before="Protocols h2 http/1.1\n")
-
-
-@pytest.fixture(scope="module")
-def inside(serve, app):
+def inside(serve, farm):
     """The same, with the client's address among the internal ones."""
-    return serve("https-offload", OSP_SERVER=app, before="OSProxyInternal 127.0.0.0/8\n")
+    return serve("https-offload", OSP_SERVER=farm.hosts[0], before="OSProxyInternal 127.0.0.0/8\n")
 
 
 @pytest.fixture(scope="module")
-def balancer(serve, app):
+def balancer(serve, farm):
     """The same, asked by a load balancer."""
-    return serve(several={"consoles": {"OSP_BALANCERS": "127.0.0.0/8"}, "https-offload": {"OSP_SERVER": app}})
+    return serve(several={"consoles": {"OSP_BALANCERS": "127.0.0.0/8"}, "https-offload": {"OSP_SERVER": farm.hosts[0]}})
 
 
 @pytest.mark.parametrize("client", CLIENTS)

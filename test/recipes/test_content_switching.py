@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from osptest import Backend, ask
+from osptest import ask
 from recipe import cookies, intact
 
 PUBLIC = "https://apps.example.com"
@@ -19,19 +19,12 @@ def farms(apps):
 def front(serve, farms):
     return serve(several={"http-redirection": {}, "content-switching":
                           {"OSP_FARM_1": farms.hosts[0], "OSP_FARM_2": farms.hosts[1]}},
-                 modules=["http2"], mpm_conf="Protocols h2 http/1.1\n")
+                 h2=True)
 
 
 @pytest.fixture(scope="module")
-def app_server():
-    server = Backend()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def recorded(serve, app_server):
-    return serve("content-switching", OSP_FARM_1=app_server.address, OSP_FARM_2=app_server.address,
+def recorded(serve, app):
+    return serve("content-switching", OSP_FARM_1=app.address, OSP_FARM_2=app.address,
                  configtest=False)
 
 
@@ -86,14 +79,13 @@ def test_the_old_name_leads_to_the_new_one(front, client, method):
 
 @pytest.mark.parametrize("path", ["/Login/Login.aspx", "/PortalAdmin/", "/MyAppX/", "/ServiceCenter/",
                                   "/Users/", "/Echo/", "/OldPortal"])
-def test_what_is_not_listed_reaches_no_farm(recorded, app_server, path):
+def test_what_is_not_listed_reaches_no_farm(recorded, app, path):
     recorded.log.allow("AH01630")
-    before = len(app_server.requests)
     assert ask(recorded.address, "https", path).status in (403, 404)
-    assert len(app_server.requests) == before
+    assert app.requests == []
 
 
-def test_paths_and_host_arrive_unchanged(recorded, app_server):
+def test_paths_and_host_arrive_unchanged(recorded, app):
     ask(recorded.address, "https", "/MyApp/a%7Eb//c?")
-    request = app_server.requests[-1]
+    request = app.requests[-1]
     assert (request.target, request.get("Host")) == ("/MyApp/a%7Eb//c?", "apps.example.com")

@@ -5,7 +5,7 @@ from urllib.parse import urlencode, urljoin
 
 import pytest
 
-from osptest import Answer, Backend, ask
+from osptest import Answer, ask
 from recipe import addresses_in, cookies, fields_of
 
 PUBLIC = "https://apps.example.com"
@@ -15,33 +15,20 @@ HIDDEN = ("/MyApp/", "/MyMobile/moduleservices/moduleinfo", "/ServiceCenter/", "
 
 
 @pytest.fixture(scope="module")
-def farm(apps):
-    return apps("1")
-
-
-@pytest.fixture(scope="module")
 def front(serve, farm):
-    return serve("header-manipulation", OSP_INTERNAL=farm.hosts[0], modules=["http2"],
-                 mpm_conf="Protocols h2 http/1.1\n", **NAME)
+    return serve("header-manipulation", OSP_INTERNAL=farm.hosts[0], h2=True, **NAME)
 
 
 @pytest.fixture(scope="module")
-def app_server():
-    server = Backend()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def recorded(serve, app_server):
+def recorded(serve, app):
     """The recipe in front of an app server that records what it is asked."""
-    return serve("header-manipulation", configtest=False, OSP_INTERNAL=app_server.address, **NAME)
+    return serve("header-manipulation", configtest=False, OSP_INTERNAL=app.address, **NAME)
 
 
-def test_the_app_server_gets_its_internal_name(recorded, app_server):
+def test_the_app_server_gets_its_internal_name(recorded, app):
     assert ask(recorded.address, "https", "/Portal/Home.aspx").status == 200
-    request = app_server.requests[-1]
-    assert request.get("Host") == app_server.address
+    request = app.requests[-1]
+    assert request.get("Host") == app.address
     assert request.get("X-Forwarded-Host") == "apps.example.com"
     assert request.get("X-Forwarded-Proto") == "https"
 
@@ -82,11 +69,10 @@ def test_links_redirects_and_cookies_carry_the_public_name(front, farm, client):
     assert ask(front.address, client, "/Portal").get("Location") == f"{PUBLIC}/Portal/"
 
 
-def test_a_redirect_elsewhere_and_a_cookie_of_others_pass(recorded, app_server):
-    app_server.answer = Answer(302, [("Location", "https://idp.example/login?to=https://app/"),
-                                     ("Set-Cookie", "a=b; Domain=idp.example; Path=/")])
+def test_a_redirect_elsewhere_and_a_cookie_of_others_pass(recorded, app):
+    app.answer = Answer(302, [("Location", "https://idp.example/login?to=https://app/"),
+                              ("Set-Cookie", "a=b; Domain=idp.example; Path=/")])
     answer = ask(recorded.address, "https", "/Login/Login.aspx")
-    app_server.reset()
     assert answer.get("Location") == "https://idp.example/login?to=https://app/"
     assert cookies(answer)["a"] == {"domain": "idp.example", "path": "/"}
 
@@ -113,39 +99,36 @@ def test_post_backs_work(front):
     assert post(__EVENTTARGET="Detail").get("Location").removeprefix(PUBLIC) == "/Portal/Detail.aspx"
 
 
-def test_pages_come_plain_and_assets_as_the_app_server_packs_them(recorded, app_server):
+def test_pages_come_plain_and_assets_as_the_app_server_packs_them(recorded, app):
     """A page that comes compressed cannot be changed; an asset need not be."""
     for path, expected in (("/Portal/Home.aspx", []), ("/Portal/", []), ("/portal.aspx", []),
                            ("/Portal/_osjs.js?8_0_1_7", ["gzip"]),
                            ("/RichWidgets/img/close.svg?1", ["gzip"])):
-        before = len(app_server.requests)
+        app.reset()
         ask(recorded.address, "https", path, headers=[("Accept-Encoding", "gzip")])
-        for request in app_server.requests[before:]:
+        for request in app.requests:
             assert request.all("Accept-Encoding") == expected, path
 
 
-def test_a_long_line_is_changed_as_well(recorded, app_server):
+def test_a_long_line_is_changed_as_well(recorded, app):
     """A view state of some megabytes, then an address, in one line."""
-    app_server.answer = Answer(200, [("Content-Type", "text/html; charset=utf-8")],
-                               b"<p>" + b"x" * 3_000_000 + b'<a href="https://%s/Portal/">' %
-                               app_server.address.encode())
+    app.answer = Answer(200, [("Content-Type", "text/html; charset=utf-8")],
+                        b"<p>" + b"x" * 3_000_000 + b'<a href="https://%s/Portal/">' %
+                        app.address.encode())
     answer = ask(recorded.address, "https", "/Portal/Home.aspx")
-    app_server.reset()
     assert answer.body.endswith(b'x<a href="https://apps.example.com/Portal/">')
 
 
 @pytest.mark.parametrize("status", [302, 403, 404, 500])
-def test_error_pages_do_not_name_the_inside(recorded, app_server, status):
-    app_server.answer = Answer(status, [("Content-Type", "text/html")],
-                               b'<a href="https://%s/Portal/">' % app_server.address.encode())
+def test_error_pages_do_not_name_the_inside(recorded, app, status):
+    app.answer = Answer(status, [("Content-Type", "text/html")],
+                        b'<a href="https://%s/Portal/">' % app.address.encode())
     answer = ask(recorded.address, "https", "/Portal/Home.aspx")
-    app_server.reset()
     assert (answer.status, answer.body) == (status, b'<a href="https://apps.example.com/Portal/">')
 
 
 @pytest.mark.parametrize("path", HIDDEN)
-def test_what_is_not_listed_is_not_reachable(recorded, app_server, path):
+def test_what_is_not_listed_is_not_reachable(recorded, app, path):
     recorded.log.allow("AH01630")
-    before = len(app_server.requests)
     answer = ask(recorded.address, "https", path)
-    assert answer.status in (308, 400, 403, 404) and len(app_server.requests) == before
+    assert answer.status in (308, 400, 403, 404) and app.requests == []

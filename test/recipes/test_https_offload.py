@@ -14,11 +14,6 @@ SPOOFED = [("X-Forwarded-Proto", "http"), ("X-Forwarded-For", "10.1.2.3"), ("X-F
 
 
 @pytest.fixture(scope="module")
-def farm(apps):
-    return apps("1")
-
-
-@pytest.fixture(scope="module")
 def front(serve, farm):
     return serve("https-offload", OSP_SERVER=farm.hosts[0], before=APPS)
 

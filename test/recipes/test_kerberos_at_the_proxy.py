@@ -10,12 +10,11 @@ import gssapi
 import pytest
 
 from lab.world import Lab
-from osptest import Answer, Backend, Connection, ask, curl, raw
+from osptest import Answer, Connection, ask, curl, raw
 from osptest.place import server_user
+from recipe import forged, remote_users as users
 
-SPELLINGS = ("X-Remote-User", "x-remote-user", "X_Remote_User", "X-Remote_User", "X_Remote-User",
-             "x_REMOTE_user")
-FORGED = [(name, "mallory@OSPROXY.TEST") for name in SPELLINGS]
+FORGED = forged("mallory@OSPROXY.TEST")
 URL = "https://apps.example.com"
 
 
@@ -23,18 +22,6 @@ URL = "https://apps.example.com"
 def realm():
     with Lab(0, backends=(), hosts=("apps.example.com",)) as lab:
         yield lab
-
-
-@pytest.fixture(scope="module")
-def app():
-    server = Backend()
-    yield server
-    server.close()
-
-
-@pytest.fixture(autouse=True)
-def fresh(app):
-    app.reset()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +35,7 @@ def keytab(realm):
 @pytest.fixture(scope="module")
 def start(serve, realm, keytab):
     def run(server, **options):
-        return serve("kerberos-at-the-proxy", OSP_SERVER=server, OSP_KEYTAB=str(keytab), modules=["http2"],
+        return serve("kerberos-at-the-proxy", OSP_SERVER=server, OSP_KEYTAB=str(keytab), h2=True,
                      env=realm.kdc.env, **options)
     return run
 
@@ -56,13 +43,13 @@ def start(serve, realm, keytab):
 @pytest.fixture(scope="module")
 def front(start, app):
     """For internal clients."""
-    return start(app.address, before="OSProxyInternal 127.0.0.0/8\nProtocols h2 http/1.1\n")
+    return start(app.address, before="OSProxyInternal 127.0.0.0/8\n")
 
 
 @pytest.fixture(scope="module")
 def outside(start, app):
     """The same for the world."""
-    return start(app.address, before="Protocols h2 http/1.1\n")
+    return start(app.address)
 
 
 @pytest.fixture
@@ -79,12 +66,6 @@ def token(realm, user):
     context = gssapi.SecurityContext(name=name, creds=gssapi.Credentials(usage="initiate", store=store),
                                      mech=gssapi.MechType.kerberos, usage="initiate")
     return "Negotiate " + base64.b64encode(context.step()).decode()
-
-
-def users(message):
-    """Everything that an app could take for the user."""
-    return [(name, value) for name, value in message.headers
-            if name.lower().replace("_", "-") == "x-remote-user"]
 
 
 @pytest.mark.parametrize("user", ["alice", "bob"])

@@ -30,7 +30,7 @@ sys.path.insert(0, str(TOP / "build"))
 from drain import Manager  # noqa: E402
 
 NAMES = ("APP1", "APP2", "APP3")
-DELAY = 0.05            # seconds of an answer, so that there is something under way
+DELAY = 0.1             # seconds of an answer, so that there is something under way
 # What mod_proxy says of servers that are not there.
 DEAD = "AH00898|AH00957|AH00959|AH01114|AH01102"
 WORKERS = 'CustomLog "{}" "%r %{{BALANCER_WORKER_NAME}}e %>s"\n'
@@ -110,7 +110,7 @@ def site(serve, tmp_path_factory):
         site = Site(network, tmp_path_factory.mktemp("farm"))
         try:
             with site.proxy.inside():
-                site.front = serve("load-balancing", address=site.proxy.address,
+                site.front = serve("load-balancing", address=site.proxy.address, OSP_PING_EVERY="500ms",
                                    before=WORKERS.format(site.directory / "workers.log"), **{
                                        f"OSP_SERVER{number}": network[f"app{number}"].address
                                        for number in (1, 2, 3)})

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urljoin
 
 import pytest
 
-from osptest import Answer, Backend, ask
+from osptest import Answer, ask
 from recipe import addresses_in, cookies, fields_of, intact
 
 PUBLIC = "https://apps.example.com"
@@ -16,36 +16,20 @@ GZIP = [("Accept-Encoding", "gzip")]
 
 
 @pytest.fixture(scope="module")
-def farm(apps):
-    return apps("1")
-
-
-@pytest.fixture(scope="module")
 def front(serve, farm):
-    return serve("path-changes", OSP_INTERNAL=farm.hosts[0], modules=["http2"],
-                 mpm_conf="Protocols h2 http/1.1\n")
+    return serve("path-changes", OSP_INTERNAL=farm.hosts[0], h2=True)
 
 
 @pytest.fixture(scope="module")
-def app_server():
-    server = Backend()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def recorded(serve, app_server):
+def recorded(serve, app):
     """The recipe in front of an app server that records what it is asked and says what it is told."""
-    return serve("path-changes", configtest=False, OSP_INTERNAL=app_server.address)
+    return serve("path-changes", configtest=False, OSP_INTERNAL=app.address)
 
 
-def said(recorded, app_server, text, kind="text/html; charset=utf-8", path="/apps/Portal/Home.aspx"):
+def said(recorded, app, text, kind="text/html; charset=utf-8", path="/apps/Portal/Home.aspx"):
     """What becomes of a body on its way; @ in it is the app server's name."""
-    app_server.answer = Answer(200, [("Content-Type", kind)],
-                               text.replace("@", app_server.address).encode())
-    answer = ask(recorded.address, "https", path)
-    app_server.reset()
-    return answer.text
+    app.answer = Answer(200, [("Content-Type", kind)], text.replace("@", app.address).encode())
+    return ask(recorded.address, "https", path).text
 
 
 # ---- Traditional modules, under /apps/
@@ -107,25 +91,25 @@ KEPT = ('"/PortalAdmin/x"', '"/MyApp/Portal/x"', '"Portal/x"', "https://other.ex
 
 
 @pytest.mark.parametrize("text", CHANGED)
-def test_what_is_an_address_is_changed(recorded, app_server, text):
-    assert said(recorded, app_server, text) == CHANGED[text]
+def test_what_is_an_address_is_changed(recorded, app, text):
+    assert said(recorded, app, text) == CHANGED[text]
 
 
 @pytest.mark.parametrize("text", KEPT)
-def test_what_is_none_of_these_is_kept(recorded, app_server, text):
-    assert said(recorded, app_server, text) == text
+def test_what_is_none_of_these_is_kept(recorded, app, text):
+    assert said(recorded, app, text) == text
 
 
-def test_a_long_line_is_changed_as_well(recorded, app_server):
+def test_a_long_line_is_changed_as_well(recorded, app):
     """A view state of some megabytes, then an address, in one line."""
-    text = said(recorded, app_server, "<p>" + "x" * 3_000_000 + '<a href="/Portal/">')
+    text = said(recorded, app, "<p>" + "x" * 3_000_000 + '<a href="/Portal/">')
     assert text.endswith('x<a href="/apps/Portal/">')
 
 
-def test_other_types_are_kept(recorded, app_server):
+def test_other_types_are_kept(recorded, app):
     for kind in ("image/svg+xml", "application/octet-stream", "application/pdf", "image/png"):
-        assert said(recorded, app_server, '"/Portal/x" https://@/', kind) == \
-            f'"/Portal/x" https://{app_server.address}/', kind
+        assert said(recorded, app, '"/Portal/x" https://@/', kind) == \
+            f'"/Portal/x" https://{app.address}/', kind
 
 
 @pytest.mark.parametrize("client", ["https", "h2"])
@@ -143,10 +127,9 @@ def test_redirects_lead_to_the_public_place(front, client):
     ("/MyApp/Home", "/MyApp/Home"),
     ("https://idp.example/Portal/", "https://idp.example/Portal/"),
 ])
-def test_every_kind_of_redirect(recorded, app_server, location, expected):
-    app_server.answer = Answer(302, [("Location", location.replace("@", app_server.address))])
+def test_every_kind_of_redirect(recorded, app, location, expected):
+    app.answer = Answer(302, [("Location", location.replace("@", app.address))])
     answer = ask(recorded.address, "https", "/apps/Portal/Home.aspx")
-    app_server.reset()
     assert answer.get("Location") == expected
 
 
@@ -187,13 +170,13 @@ def test_old_addresses_lead_to_the_new_ones(front, path, location):
     assert (answer.status, answer.get("Location")) == (308, PUBLIC + location)
 
 
-def test_an_answer_that_is_changed_comes_whole_and_plain(recorded, app_server):
+def test_an_answer_that_is_changed_comes_whole_and_plain(recorded, app):
     ask(recorded.address, "https", "/apps/Portal/_osjs.js?1",
         headers=[*GZIP, ("Range", "bytes=5-9"), ("If-None-Match", '"x"')])
-    request = app_server.requests[-1]
+    request = app.requests[-1]
     assert request.all("Accept-Encoding") == request.all("Range") == []
     assert request.get("If-None-Match") == '"x"'
-    assert (request.get("Host"), request.target) == (app_server.address, "/Portal/_osjs.js?1")
+    assert (request.get("Host"), request.target) == (app.address, "/Portal/_osjs.js?1")
     assert request.get("X-Forwarded-Proto") == "https"
 
 
@@ -214,13 +197,12 @@ def test_they_come_compressed_as_the_app_server_made_them(front, farm):
         assert answer.body == direct.body and answer.get("ETag") == direct.get("ETag")
 
 
-def test_their_host_path_and_bodies_pass_unchanged(recorded, app_server):
-    text = '"/Portal/x" https://@/Portal/ url(/Login/x)'.replace("@", app_server.address).encode()
+def test_their_host_path_and_bodies_pass_unchanged(recorded, app):
+    text = '"/Portal/x" https://@/Portal/ url(/Login/x)'.replace("@", app.address).encode()
     for path in ("/MyApp/a%7Eb//c?", "/MyMobile/Home", "/ImageRepository/css/x.css", "/OutSystemsUI/x.js"):
-        app_server.answer = Answer(200, [("Content-Type", "text/html")], text)
+        app.answer = Answer(200, [("Content-Type", "text/html")], text)
         answer = ask(recorded.address, "https", path, headers=[*GZIP, ("Range", "bytes=0-")])
-        request = app_server.requests[-1]
-        app_server.reset()
+        request = app.requests[-1]
         assert answer.body == text
         assert (request.target, request.get("Host")) == (path, "apps.example.com")
         assert (request.get("Accept-Encoding"), request.get("Range")) == ("gzip", "bytes=0-")
@@ -229,8 +211,7 @@ def test_their_host_path_and_bodies_pass_unchanged(recorded, app_server):
 @pytest.mark.parametrize("path", ["/apps/MyApp/", "/apps/MyMobile/", "/apps/", "/apps/ServiceCenter/",
                                   "/ServiceCenter/", "/apps/Portal/../ServiceCenter/",
                                   "/apps/Portal/%2e%2e/MyApp/", "/Echo/"])
-def test_nothing_else_is_published(recorded, app_server, path):
+def test_nothing_else_is_published(recorded, app, path):
     recorded.log.allow("AH01630")
-    before = len(app_server.requests)
     answer = ask(recorded.address, "https", path)
-    assert answer.status in (400, 403, 404) and len(app_server.requests) == before
+    assert answer.status in (400, 403, 404) and app.requests == []

@@ -1,7 +1,7 @@
 """conf.d/recipes/security-headers.conf: every header once, the platform's own where it sends one."""
 import pytest
 
-from osptest import Answer, Backend, addresses, ask
+from osptest import Answer, addresses, ask
 
 OURS = {
     "X-Content-Type-Options": "nosniff",
@@ -22,17 +22,9 @@ NR2 = "nr2Users=crf%3d1; path=/"
 
 
 @pytest.fixture(scope="module")
-def app():
-    server = Backend()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
 def front(serve, app):
     return serve(several={"security-headers": {}, "https-offload": {"OSP_SERVER": app.address}},
-                 modules=["http2"], before="Protocols h2 http/1.1\n",
-                 after="OSProxyModule MyApp reactive\n")
+                 h2=True, after="OSProxyModule MyApp reactive\n")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from osptest import Answer, Backend, Connection, addresses, ask, curl, raw
+from osptest import Answer, Connection, addresses, ask, curl, raw
 from recipe import echo
 
 TELLING = [("Server", "Microsoft-IIS/10.0"), ("X-Powered-By", "ASP.NET"), ("X-AspNet-Version", "4.0.30319"),
@@ -14,16 +14,8 @@ INTERNAL = re.compile(rb"internal|127\.|10\.1\.2\.3", re.I)
 
 
 @pytest.fixture(scope="module")
-def app():
-    server = Backend()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
 def front(serve, app):
-    return serve(several={"server-obfuscation": {}, "https-offload": {"OSP_SERVER": app.address}},
-                 modules=["http2"], before="Protocols h2 http/1.1\n")
+    return serve(several={"server-obfuscation": {}, "https-offload": {"OSP_SERVER": app.address}}, h2=True)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 and who asks for no name of ours gets nothing, on both ports."""
 import pytest
 
-from osptest import Backend, Connection, H2Connection, ask, raw
+from osptest import ask, raw
 from recipe import intact
 
 SALES, SUPPORT = "sales.example.com", "support.example.com"
@@ -18,27 +18,13 @@ def other(domain):
 
 
 @pytest.fixture(scope="module")
-def farm(apps):
-    return apps("1")
-
-
-@pytest.fixture(scope="module")
 def front(serve, farm):
-    return serve("several-domains", OSP_SERVER=farm.hosts[0], modules=["http2"],
-                 mpm_conf="Protocols h2 http/1.1\n")
+    return serve("several-domains", OSP_SERVER=farm.hosts[0], h2=True)
 
 
 @pytest.fixture(scope="module")
-def app_server():
-    server = Backend()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def recorded(serve, app_server):
-    return serve("several-domains", configtest=False, OSP_SERVER=app_server.address, modules=["http2"],
-                 mpm_conf="Protocols h2 http/1.1\n")
+def recorded(serve, app):
+    return serve("several-domains", configtest=False, OSP_SERVER=app.address, h2=True)
 
 
 @pytest.mark.parametrize("client", ["https", "h2"])
@@ -50,53 +36,46 @@ def test_a_domain_has_its_apps_and_what_they_refer_to(front, domain, client):
 
 @pytest.mark.parametrize("client", ["https", "h2"])
 @pytest.mark.parametrize("domain", OWN)
-def test_an_app_of_one_domain_is_not_reachable_on_the_other(recorded, app_server, domain, client):
-    before = len(app_server.requests)
+def test_an_app_of_one_domain_is_not_reachable_on_the_other(recorded, app, domain, client):
     for path in (*OWN[domain], "/MyMobile/", "/Echo/", "/Users"):
         recorded.log.allow("AH01630")
         assert ask(recorded.address, client, path, host=other(domain)).status in (403, 404), path
-    assert len(app_server.requests) == before
+    assert app.requests == []
 
 
 @pytest.mark.parametrize("path", ["/OutSystemsUI/../MyApp/", "/OutSystemsUI/%2e%2e/MyApp/",
                                   "/OutSystemsUI/..%2fMyApp/", "/OutSystemsUI/..%5CMyApp/",
                                   "/OutSystemsUI\\..\\MyApp/", "//MyApp/"])
-def test_no_way_of_writing_leads_to_the_other_s_app(recorded, app_server, path):
+def test_no_way_of_writing_leads_to_the_other_s_app(recorded, app, path):
     recorded.log.allow("OSP0501|AH10244|AH00026")
-    before = len(app_server.requests)
     assert ask(recorded.address, "https", path, host=SUPPORT).status in (400, 404)
-    assert len(app_server.requests) == before
+    assert app.requests == []
 
 
 @pytest.mark.parametrize("client", ["http", "https"])
 @pytest.mark.parametrize("host", UNKNOWN)
 @pytest.mark.parametrize("path", ["/", "/MyApp/", "/Portal/Home.aspx", "/OutSystemsUI/css/OutSystemsUI.css",
                                   "/index.html"])
-def test_unknown_names_get_nothing(recorded, app_server, client, host, path):
-    before = len(app_server.requests)
+def test_unknown_names_get_nothing(recorded, app, client, host, path):
     answer = ask(recorded.address, client, path, host=host)
     assert (answer.status, answer.get("Location")) == (404, None)
     assert b"example.com" not in answer.body.replace(host.encode(), b"")
-    assert len(app_server.requests) == before
+    assert app.requests == []
 
 
-def test_no_name_at_all_gets_nothing(recorded, app_server):
-    before = len(app_server.requests)
+def test_no_name_at_all_gets_nothing(recorded, app):
     assert raw(recorded.address, b"GET /MyApp/ HTTP/1.0\r\n\r\n").status == 404
     assert raw(recorded.address, b"GET /MyApp/ HTTP/1.0\r\n\r\n", secure=True, sni=None).status == 404
-    assert len(app_server.requests) == before
+    assert app.requests == []
 
 
-def test_a_name_of_ours_in_the_handshake_opens_nothing_else(recorded, app_server):
+@pytest.mark.parametrize("client", ["https", "h2"])
+def test_a_name_of_ours_in_the_handshake_opens_nothing_else(recorded, app, client):
     """The connection is set up for one domain; the request names another one, or nobody's."""
     recorded.log.allow("AH02032")
-    before = len(app_server.requests)
     for host, path in (("evil.example", "/MyApp/"), (SUPPORT, "/MyApp/"), (SALES, "/Portal/Home.aspx")):
-        with Connection(recorded.address, secure=True, sni=SALES) as connection:
-            assert connection.request(path, host=host).status in (404, 421), host
-        with H2Connection(recorded.address, sni=SALES) as connection:
-            assert connection.request(path, host=host).status in (404, 421), host
-    assert len(app_server.requests) == before
+        assert ask(recorded.address, client, path, host=host, sni=SALES).status in (404, 421), host
+    assert app.requests == []
 
 
 @pytest.mark.parametrize("client", ["https", "h2"])

@@ -6,13 +6,16 @@ import json
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
-from collections import defaultdict
+import urllib.error
+import urllib.request
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import pytest
-import yaml
+from prometheus_client import generate_latest
 from prometheus_client.openmetrics import parser
 
 from lab.process import Process
@@ -26,12 +29,19 @@ from osptest.wire import Closed
 from signed_in import SignedIn, go_home
 
 DOC = TOP / "mod_osproxy/docs/several-front-ends.md"
+STATUS = TOP / "mod_osproxy/docs/status.md"
 FLOATING = "10.77.0.50"
+FRONTS = {"10.77.0.11:80", "10.77.0.12:80"}
+
+
+def fenced(language, page=DOC):
+    """One of the files of the documentation."""
+    return re.search(rf"```{language}\n(.*?)```", page.read_text(), re.S)[1]
 
 
 def file_of(language):
-    """One of the files of the documentation, with the addresses of these hosts."""
-    return re.search(rf"```{language}\n(.*?)```", DOC.read_text(), re.S)[1].replace("192.0.2.", "10.77.0.")
+    """The same with the addresses of these hosts."""
+    return fenced(language).replace("192.0.2.", "10.77.0.")
 
 
 def balancer(host, directory):
@@ -65,6 +75,42 @@ def await_holder(site, *others):
     return host
 
 
+class Prometheus(Process):
+    """On a host, with the file of the documentation; only that it asks every second. It takes some seconds
+    until it does: a test waits for what it needs."""
+
+    def __init__(self, host, folder):
+        self.host = host
+        (folder / "prometheus.yml").write_text("global: {scrape_interval: 1s}\n" + file_of("yaml"))
+        with host.inside():
+            super().__init__("prometheus", [
+                *ENDS_WITH_US, "prometheus", f"--config.file={folder}/prometheus.yml",
+                f"--storage.tsdb.path={folder}/data", f"--web.listen-address={host.address}:9090"],
+                log=folder / "prometheus.log")
+
+    def query(self, text):
+        """{instance, or None where all are added up: value}; None before it is ready."""
+        url = f"http://{self.host.address}:9090/api/v1/query?{urlencode({'query': text})}"
+        try:
+            with self.host.inside(), urllib.request.urlopen(url, timeout=10) as answer:
+                found = json.load(answer)["data"]["result"]
+        except urllib.error.HTTPError as problem:
+            if problem.code != 503:
+                raise
+            return None
+        return {one["metric"].get("instance"): float(one["value"][1]) for one in found}
+
+    def await_answer(self, text, wanted):
+        end = time.monotonic() + 30
+        while (found := self.query(text)) != wanted:
+            assert time.monotonic() < end, f"{text}: {found}, not {wanted}\n{self.tail()}"
+            time.sleep(0.05)
+
+    def catch_up(self):
+        """Until it has asked every front end after this moment, and has had an answer."""
+        self.await_answer(f"timestamp(up) >bool {time.time()} and up == 1", dict.fromkeys(FRONTS, 1))
+
+
 @pytest.fixture(scope="module")
 def site(serve, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
@@ -85,6 +131,9 @@ def site(serve, tmp_path_factory):
                     site.fronts.append(serve(
                         "several-front-ends", address=host.address, OSP_SERVER=app.address,
                         OSP_MONITOR=network["monitor"].address, before="OSProxyModule MyApp reactive\n"))
+            (folder / "prometheus").mkdir()
+            site.prometheus = Prometheus(network["monitor"], folder / "prometheus")
+            site.processes.append(site.prometheus)
             # HAProxy takes servers for alive until it has seen that they are not.
             for number in (1, 2):
                 site.processes += balancer(network[f"balancer{number}"], folder / f"balancer{number}")
@@ -157,43 +206,48 @@ def test_users_sign_in_through_the_balancer_and_are_never_mixed(site):
 
 # ---- watching all of them -----------------------------------------------------------------------------
 
-def scrape(site, job):
-    """{(instance, metric, labels): value} of what Prometheus gets for a job of its configuration."""
-    found = {}
-    query = "&".join(f"{name}={value}" for name, values in job["params"].items() for value in values)
-    for group in job["static_configs"]:
-        for target in group["targets"]:
-            host, port = target.split(":")
-            assert port == "80"
-            with site.network["monitor"].inside():
-                answer = ask(host, "http", f"{job['metrics_path']}?{query}", host=target)
-            assert answer.status == 200, answer.raw
-            for family in parser.text_string_to_metric_families(answer.body.decode()):
-                for sample in family.samples:
-                    key = target, sample.name, tuple(sorted(sample.labels.items()))
-                    assert "instance" not in sample.labels and key not in found
-                    found[key] = sample.value
-    return found
-
-
-def test_prometheus_asks_each_front_end_and_tells_them_apart(site):
-    job, = yaml.safe_load(file_of("yaml"))["scrape_configs"]
-
-    def acted():
-        sums = defaultdict(float)
-        for (instance, name, labels), value in scrape(site, job).items():
-            if name == "osproxy_rule_acted_total" and ("rule", "forwarded-proto") in labels:
-                sums[instance] += value
-        return sums
-
-    before = acted()
-    assert set(before) == {"10.77.0.11:80", "10.77.0.12:80"}
+def test_prometheus_asks_each_front_end_tells_them_apart_and_adds_them_up(site):
+    prometheus = site.prometheus
+    acted = 'osproxy_rule_acted_total{rule="forwarded-proto"}'
+    prometheus.catch_up()
+    before = prometheus.query(f"sum by (instance) ({acted})")
+    assert set(before) == FRONTS
     # Three requests on one connection: one front end counts them, the other nothing.
     with site.clients[0].inside(), Connection(FLOATING, secure=True) as connection:
         for _ in range(3):
             assert connection.request("/Echo/").status == 200
-    after = acted()
+    prometheus.catch_up()
+    assert prometheus.query(f"sum({acted})") == {None: sum(before.values()) + 3}
+    after = prometheus.query(f"sum by (instance) ({acted})")
     assert sorted(after[instance] - before[instance] for instance in after) == [0, 3]
+
+
+def test_the_queries_of_the_documentation_answer_and_the_alarms_among_them_are_silent(site):
+    site.prometheus.catch_up()
+    table = re.search(r"\| question \| query \|\n(.*?)\n\n", DOC.read_text(), re.S)[1]
+    queries = re.findall(r"`(.+?)`", table)
+    assert len(queries) == 5
+    assert {query: found for query in queries if (found := site.prometheus.query(query))} == \
+        {"sum(osproxy_pins_open)": {None: 0}}
+
+
+@pytest.mark.parametrize("page", [DOC, STATUS])
+def test_promtool_accepts_the_documented_configuration(page, tmp_path):
+    path = tmp_path / "prometheus.yml"
+    path.write_text(fenced("yaml", page))
+    done = subprocess.run(["promtool", "check", "config", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_has_nothing_against_names_and_help(site):
+    """It reads the older text format only, not OpenMetrics, which Prometheus asks for: put into that first."""
+    with site.network["monitor"].inside():
+        answer = ask(site.fronts[0].address, "http", "/osproxy-status?metrics")
+    families = list(parser.text_string_to_metric_families(answer.text))
+    text = generate_latest(SimpleNamespace(collect=lambda: families))
+    assert len(families) > 20 and b"osproxy_rule_acted_total{" in text
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_the_metrics_are_for_the_monitor_only(site):
@@ -221,7 +275,7 @@ def test_clients_go_on_when_the_address_moves_and_a_front_end_stops(site):
         moments.append(time.monotonic())
         await load.answers(40)
         site.fronts[1].process.send_signal(signal.SIGWINCH)
-        site.fronts[1].process.wait(30)
+        site.fronts[1].process.wait(60)     # worker and prefork keep what is idle for KeepAliveTimeout
         await load.answers(40)
 
     # Nobody hears from the dead machine: clients wait, and ask again, as people do.
@@ -232,6 +286,7 @@ def test_clients_go_on_when_the_address_moves_and_a_front_end_stops(site):
     wasted = [one for one in load.wasted(site.log.read_text()) if not one.under_way(*moments)]
     assert not wasted, f"{moments}\n{load.told()}"
     assert sum(one.began > moments[1] and one.server != "" for one in load.asked) >= 80
+    site.prometheus.await_answer('up{job="osproxy"} == 0', {"10.77.0.12:80": 0})
 
 
 def await_holder_of(site, first):

@@ -9,26 +9,14 @@ import pytest
 from identity_provider import SECRET, IdentityProvider
 from lab.clients import Front
 from lab.clients.chromium import Chromium, Window
-from osptest import Backend, ask, tls
+from osptest import ask, tls
+from recipe import forged, remote_users as users
 
 URL = "https://apps.example.com"
-SPELLINGS = ("X-Remote-User", "x-remote-user", "X_Remote_User", "X-Remote_User", "X_Remote-User",
-             "x_REMOTE_user")
-FORGED = [(name, "mallory") for name in SPELLINGS]
+FORGED = forged("mallory")
+FORGED_ARGS = [word for name, value in FORGED for word in ("-H", f"{name}: {value}")]
 PAGE = [("Accept", "text/html")]
 SERVICE = "/MyApp/screenservices/MyApp/MainFlow/Home/DataActionGetItems"
-
-
-@pytest.fixture(scope="module")
-def app():
-    server = Backend()
-    yield server
-    server.close()
-
-
-@pytest.fixture(autouse=True)
-def fresh(app):
-    app.reset()
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +31,7 @@ def front(serve, app, provider, tmp_path_factory):
     secrets.write_text(f"OIDCClientSecret {SECRET}\nOIDCCryptoPassphrase encrypts-cookies-of-the-test\n")
     return serve("single-sign-on", OSP_SERVER=app.address, OSP_ISSUER=provider.issuer,
                  OSP_AUTHORITIES=str(tls.authority().cert), OSP_SECRETS=str(secrets),
-                 modules=["http2"], before="Protocols h2 http/1.1\n")
+                 h2=True)
 
 
 class Browser:
@@ -89,15 +77,6 @@ def browser(front, tmp_path):
     return Browser(front, tmp_path)
 
 
-def users(message):
-    return [(name, value) for name, value in message.headers
-            if name.lower().replace("_", "-") == "x-remote-user"]
-
-
-def forged():
-    return [word for name, value in FORGED for word in ("-H", f"{name}: {value}")]
-
-
 def test_a_user_signs_in_at_the_provider_and_comes_back(browser, app):
     assert "hello from the app server" in browser.sign_in("alice")
     arrived = app.the_request()
@@ -111,7 +90,7 @@ def test_the_session_lasts_and_names_nobody_else(browser, app, front, tmp_path):
     browser.sign_in("alice")
     for path in ("/Portal/Home.aspx", "/MyApp/", SERVICE):
         app.reset()
-        status, _, _ = browser.go(URL + path, *forged(), "-H", "OutSystems-client-env: browser")
+        status, _, _ = browser.go(URL + path, *FORGED_ARGS, "-H", "OutSystems-client-env: browser")
         assert status == 200 and users(app.the_request()) == [("X-Remote-User", "alice")]
     (tmp_path / "other").mkdir()
     other = Browser(front, tmp_path / "other")
@@ -164,7 +143,7 @@ def test_programs_and_native_apps_pass_without_a_name(front, app, target, header
 def test_a_session_names_nobody_where_none_is_asked_for(browser, app):
     browser.sign_in("alice")
     app.reset()
-    browser.go(f"{URL}/Echo/", *forged())
+    browser.go(f"{URL}/Echo/", *FORGED_ARGS)
     assert users(app.the_request()) == []
 
 
@@ -218,7 +197,7 @@ class NoRealm:
 
 
 def test_a_browser_signs_in(front, app):
-    with Chromium(Front(front.address), NoRealm) as browser:
+    with Chromium(Front(front.address), NoRealm, shell=True) as browser:
         window = Window(browser)
         window.load("/Portal/Home.aspx")
         for fields in ({"login": "alice", "password": "x"}, {}):

@@ -67,20 +67,14 @@ class Logs:
 
 
 @pytest.fixture(scope="module")
-def app(apps):
-    return apps("1").hosts[0]
-
-
-@pytest.fixture(scope="module")
 def logs(tmp_path_factory):
     return Logs(tmp_path_factory.mktemp("logs"))
 
 
 @pytest.fixture(scope="module")
-def front(serve, app, logs):
-    several = {"traceability": {"OSP_LOGS": str(logs.folder)}, "https-offload": {"OSP_SERVER": app}}
-    return serve(several=several, modules=["http2"], before="Protocols h2 http/1.1\n",
-                 after="OSProxyModule MyApp reactive\n")
+def front(serve, farm, logs):
+    several = {"traceability": {"OSP_LOGS": str(logs.folder)}, "https-offload": {"OSP_SERVER": farm.hosts[0]}}
+    return serve(several=several, h2=True, after="OSProxyModule MyApp reactive\n")
 
 
 @pytest.mark.parametrize("client", ["http", "https", "h2"])
@@ -109,10 +103,10 @@ def test_every_request_has_an_id_of_its_own(front):
     assert len(set(seen)) == 50
 
 
-def test_module_kind_server_and_times_are_told(front, logs, app):
+def test_module_kind_server_and_times_are_told(front, logs, farm):
     text, data = logs.of(ask(front.address, "https", "/MyApp/scripts/OutSystems.js").get("X-Request-Id"))
     assert (text["module"], text["kind"]) == (data["module"], data["kind"]) == ("MyApp", "reactive")
-    assert text["server"] == data["server"] == f"http://{app}"
+    assert text["server"] == data["server"] == farm.urls[0]
     assert 0 < int(text["first_byte"]) <= int(text["us"]) and int(text["out"]) > int(text["bytes"]) > 0
     assert int(data["first_byte_us"]) > 0 and data["client_class"] == text["client"] == "external"
     text, data = logs.of(ask(front.address, "https", "/Echo/").get("X-Request-Id"))
