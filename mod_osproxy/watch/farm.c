@@ -21,6 +21,8 @@
 #define REREAD 5            /* seconds between two looks at the configuration's balancers */
 #define KEEP_FAULT 600     /* seconds that a fault stands which nobody could look at again */
 #define SAMPLE 12          /* resources of a manifest in one round */
+#define LEAST 4            /* for which there must be requests left, or the round waits */
+#define EARLY 4            /* rounds in which a module whose kind is unknown is asked often */
 #define BURST 4            /* so much of a minute's requests may be saved up: a quarter */
 #define PAGE_BYTES 65536
 #define MANIFEST_BYTES (4 * 1024 * 1024)
@@ -30,6 +32,7 @@
 typedef struct memory {    /* of this child, by module */
     apr_uint32_t offset;   /* where the next sample of its manifest begins */
     apr_byte_t traditional; /* rounds in which it looked Traditional */
+    apr_byte_t rounds;     /* EARLY at most */
 } memory;
 
 static memory remembered[OSP_MODEL_MODULES];
@@ -715,7 +718,9 @@ static void verify_some(visit *a, const apr_array_header_t *resources, const cha
             asked++;
         }
     }
-    for (i = 0; asked < sample && i < sample && budget > 0 && !osp_watch_is_stopping(); i++, asked++) {
+    /* One at least, however few requests there may be: a budget that was overdrawn pauses the next round. */
+    for (i = 0; asked < sample && i < sample && (!asked || budget > 0) && !osp_watch_is_stopping();
+         i++, asked++) {
         const resource *one = &APR_ARRAY_IDX(
             resources, (int)(mine->offset++ % (apr_uint32_t)resources->nelts), resource);
 
@@ -848,10 +853,13 @@ static void go(visit *a)
     }
 }
 
-static int is_due(const osp_watched *module, apr_int64_t now)
+/* What no app server has is nobody's trouble. */
+static int is_due(unsigned at, apr_int64_t now)
 {
-    int bad = (module->state != OSP_MODULE_AVAILABLE && module->state != OSP_MODULE_UNASKABLE)
-              || (module->kind == OSP_LEARNED_NOTHING && module->exists != 2);
+    const osp_watched *module = &osp_table->model.modules[at];
+    int bad = module->exists != 2
+              && ((module->state != OSP_MODULE_AVAILABLE && module->state != OSP_MODULE_UNASKABLE)
+                  || (module->kind == OSP_LEARNED_NOTHING && remembered[at].rounds < EARLY));
 
     return module->name[0] && now - module->checked >= (bad ? OFTEN : SELDOM);
 }
@@ -863,14 +871,26 @@ static int next_due(const osp_site_conf *sites, apr_int64_t now)
 
     for (i = 0; i < count; i++) {
         unsigned at = (next_module + i) % count;
-        const osp_watched *module = &model->modules[at];
 
-        if (module->site < OSP_MODEL_SITES && sites[module->site].server && is_due(module, now)) {
-            next_module = at + 1;
+        if (model->modules[at].site < OSP_MODEL_SITES && sites[model->modules[at].site].server
+            && is_due(at, now)) {
             return (int)at;
         }
     }
     return -1;
+}
+
+/* Requests of a round that is worth beginning: else the last in turn would never get to its resources. */
+static double least_of(const osp_watched *module)
+{
+    int i, doors = 1;
+
+    for (i = 0; i < OSP_MODEL_APPS; i++) {
+        doors += osp_table->model.apps[i].url[0] && osp_table->model.apps[i].site == module->site;
+    }
+    doors = OSP_MIN(doors, 1 + MOST_APPS);
+    return module->kind == OSP_LEARNED_REACTIVE || module->kind == OSP_LEARNED_MOBILE
+           ? 2 + (1 + LEAST) * doors : 1 + doors;
 }
 
 static double burst_of(const server_rec *s)
@@ -937,15 +957,19 @@ void osp_farm_step(osp_prober *prober, apr_pool_t *p, const osp_site_conf *sites
         model->answered_at = apr_time_sec(began);
         model->answered = under_way;
     }
-    while (at >= 0 && budget > 0 && !osp_watch_is_stopping()
-           && apr_time_now() - began < apr_time_from_sec(5)) {
+    while (at >= 0 && budget >= OSP_MIN(least_of(&model->modules[at]), burst_of(ap_server_conf))
+           && !osp_watch_is_stopping() && apr_time_now() - began < apr_time_from_sec(5)) {
         int site = model->modules[at].site;
         visit a = {.prober = prober, .conf = &sites[site], .site = &model->sites[site],
                    .site_at = site, .module_at = at, .module = &model->modules[at]};
 
+        next_module = (unsigned)at + 1;
         apr_pool_create(&a.p, p);
         go(&a);
         apr_pool_destroy(a.p);
+        if (remembered[at].rounds < EARLY) {
+            remembered[at].rounds++;
+        }
         at = next_due(sites, apr_time_sec(apr_time_now()));
     }
 }

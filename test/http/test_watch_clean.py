@@ -4,7 +4,7 @@ import os
 import time
 
 from osptest.client import NAME
-from osptest.watching import balanced, clients, model, modules, troubles, until
+from osptest.watching import balanced, clients, model, modules, troubles, until, visit
 
 SECONDS = int(os.environ.get("OSPROXY_CLEAN_SECONDS", 0))
 KINDS = {"MyApp": "reactive", "MyMobile": "mobile", "Portal": "traditional"}
@@ -64,3 +64,17 @@ def test_a_clean_farm_reports_nothing(watch, apps, mpm):
     if SECONDS:
         print(f"{SECONDS} s: {sum(client.answered for client in running)} requests, {have['probes']} "
               f"probes, {have['pages']} pages read, {len(have['modules'])} modules")
+
+
+def test_every_manifest_is_gone_through_at_the_default_rate(watch, apps):
+    """Whatever else there is to ask, each module gets its turn, and something for it."""
+    httpd = watch(balanced(apps("1", "1")), rate="On")
+    for path, request in ASKS:
+        visit(httpd, path, **request)
+
+    def is_done():
+        have = modules(httpd)
+        return all(name in have and 0 < have[name]["resources"] == have[name]["verified"]
+                   for name in ("MyApp", "MyMobile"))
+    assert until(is_done, 180), modules(httpd)
+    assert troubles(httpd) == []
