@@ -158,7 +158,7 @@ lab-valgrind: $(MODULE) ## sign-ins through the module under valgrind (some minu
 	@$(PYTHON) test/lab memcheck --mpm event
 
 audit-test: $(MODULE) ## the audit over its corpus, its fixes, mutated files
-	@$(PYTHON) -m pytest -q -n $(JOBS) test/audit $(ARGS)
+	@$(PYTHON) -m pytest -q -n $(JOBS) --dist=loadgroup test/audit $(ARGS)
 
 recipes: $(MODULE) ## every recipe of conf.d/recipes with real traffic (ARGS='--mpm all': on each of the MPMs)
 	@$(PYTHON) -m pytest -q -n $(JOBS) --dist=loadfile test/recipes $(ARGS)

@@ -25,7 +25,9 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     if "case" in metafunc.fixturenames:
         every = cases()
-        metafunc.parametrize("case", every, ids=[case.name for case in every])
+        # one process asks all of a case: some questions share an answer
+        metafunc.parametrize("case", [pytest.param(case, marks=pytest.mark.xdist_group(case.name))
+                                      for case in every], ids=[case.name for case in every])
 
 
 @pytest.fixture(scope="session")

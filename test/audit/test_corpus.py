@@ -1,4 +1,5 @@
 """Every case of the corpus gives exactly the findings that it is marked with, and their fixes fix."""
+import functools
 import re
 from collections import Counter
 
@@ -32,17 +33,26 @@ def told_places(places):
             for severity, rule, file, line in sorted(places, key=str)]
 
 
-def test_the_findings_are_those_marked(case, certificates):
+@functools.lru_cache(None)
+def audited(case, certificates):
+    """What is found in a case: findings, their places, the places that are marked."""
     with Server(certificates, case.options) as server:
-        file = case.copy(server.dir)
-        server.write(file)
-        audit = server.json()
-        wanted = case.expected(server.dir)
-        got = Counter(place(finding, server) for finding in audit["findings"])
-        missed, invented = wanted - got, got - wanted
-        assert not missed and not invented, "\n".join(
-            ["missed:", *told_places(missed), "invented:", *told_places(invented),
-             told(audit["findings"])])
+        server.write(case.copy(server.dir))
+        findings = server.json()["findings"]
+        return (findings, Counter(place(finding, server) for finding in findings),
+                case.expected(server.dir))
+
+
+def test_the_findings_are_those_marked(case, certificates):
+    findings, got, wanted = audited(case, certificates)
+    missed, invented = wanted - got, got - wanted
+    assert not missed and not invented, "\n".join(
+        ["missed:", *told_places(missed), "invented:", *told_places(invented), told(findings)])
+
+
+def test_every_error_and_warning_has_a_fix(case, certificates):
+    for finding in audited(case, certificates)[0]:
+        assert finding["severity"] == "note" or finding["fix"]["text"].strip(), told([finding])
 
 
 def fingerprint(findings):
@@ -57,23 +67,22 @@ def rules_of(findings):
 def test_each_fix_ends_its_finding_and_makes_no_other(case, certificates):
     with Server(certificates, case.options) as server:
         server.write(case.copy(server.dir))
-        findings = server.json()["findings"]
-    for index, finding in enumerate(findings):
-        if not finding["fix"]["edits"]:
-            continue
-        with Server(certificates, case.options) as server:
-            server.write(case.copy(server.dir))
-            before = server.json()["findings"]
-            edits.apply(before[index]["fix"]["edits"])
+        before = server.json()["findings"]
+        for finding in before:
+            if not finding["fix"]["edits"]:
+                continue
+            edits.apply(finding["fix"]["edits"])
             result = server.test("-D", "DUMP_OSPROXY_JSON")
             assert result.code in (0, 1) and result.out, \
                 f"{finding['fix']['text']}\nleads to\n{result.err}"
             after = result.audit["findings"]
-        gone = rules_of(before) - rules_of(after)
-        assert gone[finding["severity"], finding["rule"]] > 0, \
-            f"is still there:\n{told([finding])}\n{finding['fix']['text']}\n{told(after)}"
-        new = rules_of(after) - rules_of(before)
-        assert not new, f"the fix of\n{told([finding])}\n{finding['fix']['text']}\nmakes\n{told(after)}"
+            gone = rules_of(before) - rules_of(after)
+            assert gone[finding["severity"], finding["rule"]] > 0, \
+                f"is still there:\n{told([finding])}\n{finding['fix']['text']}\n{told(after)}"
+            new = rules_of(after) - rules_of(before)
+            assert not new, \
+                f"the fix of\n{told([finding])}\n{finding['fix']['text']}\nmakes\n{told(after)}"
+            server.write(case.copy(server.dir)) # as it was
 
 
 def test_fix_after_fix_leaves_nothing_that_can_be_edited(case, certificates):
@@ -86,13 +95,6 @@ def test_fix_after_fix_leaves_nothing_that_can_be_edited(case, certificates):
                 return
             edits.apply(findings[0]["fix"]["edits"])
         pytest.fail("still not done:\n" + told(findings))
-
-
-def test_every_error_and_warning_has_a_fix(case, certificates):
-    with Server(certificates, case.options) as server:
-        server.write(case.copy(server.dir))
-        for finding in server.json()["findings"]:
-            assert finding["severity"] == "note" or finding["fix"]["text"].strip(), told([finding])
 
 
 # ---- the corpus itself

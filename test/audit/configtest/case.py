@@ -7,6 +7,7 @@
 
 Files that a case includes lie in a folder of its name beside it, `${HERE}`.
 """
+import functools
 import re
 import shutil
 from collections import Counter
@@ -69,11 +70,12 @@ class Case:
                 self.options |= set(match[1].split())
 
     def copy(self, into):
-        """The case in a folder of its own; returns the copy of its file."""
+        """The case in that folder, as it was if it is there; returns the copy of its file."""
         file = into / self.path.name
         shutil.copy(self.path, file)
         if (self.path.parent / self.path.stem).is_dir():
-            shutil.copytree(self.path.parent / self.path.stem, into / self.path.stem)
+            shutil.copytree(self.path.parent / self.path.stem, into / self.path.stem,
+                            dirs_exist_ok=True)
         return file
 
     def expected(self, into):
@@ -85,6 +87,7 @@ class Case:
         return wanted
 
 
+@functools.lru_cache(None)
 def cases():
     """Every case; there must be some."""
     found = [Case(path) for path in sorted(CORPUS.glob("*/*.conf"))]
