@@ -63,7 +63,10 @@ mkdir "$work/sites" "$work/logs"
 ip link set lo up
 container=$("${buildah[@]}" from --pull-never "$image")
 log() { sed 's/^/    /' "$1"; }
-run_in() { "${buildah[@]}" run --isolation chroot -v "$work/sites:/etc/apache2/sites-enabled:ro" "$container" -- "$@"; }
+run_in() {
+    "${buildah[@]}" run --isolation chroot -v "$work/sites:/etc/apache2/sites-enabled:ro" -v "$work/logs:/logs" \
+        "$container" -- "$@"
+}
 healthcheck() { run_in /usr/local/bin/healthcheck.py; }
 goes_through() {
     curl -sS --max-time 20 --noproxy '*' --path-as-is --resolve apps.example.com:80:127.0.0.1 \
@@ -133,12 +136,11 @@ test_3_it_runs_as_www_data_on_the_ports_of_outsystems() {
 </VirtualHost>
 CONF
     must_fail healthcheck
-    # files of the user's own, as an engine's pipes are
+    # Files of the user's own: an engine's pipes are, those of buildah are not.
     local user
     user=$(run_in id -u)
-    touch "$work/logs/stdout" "$work/logs/stderr"
-    chown -R "$user" "$work/logs"
-    run_in /usr/local/bin/start.sh >"$work/logs/stdout" 2>"$work/logs/stderr" </dev/null &
+    chown "$user" "$work/logs"
+    run_in sh -c 'exec /usr/local/bin/start.sh >/logs/stdout 2>/logs/stderr' </dev/null &
     until_it_works healthcheck || { log "$work/logs/stderr"; return 1; }
     pgrep -u "$user" -x apache2 >/dev/null
     must_fail pgrep -u 0 -x apache2
