@@ -123,7 +123,7 @@ test: ## everything that gates: a line per stage, a sum at the end
 	@$(PYTHON) build/test.py $(STAGES)
 
 clang: ## build with clang as well, into build/out/clang
-	@$(MAKE) --no-print-directory CC=clang OUT=$(OUT)/clang all
+	@$(MAKE) --no-print-directory CC=clang OUT=$(OUT)/clang CFLAGS=-O0 CPPFLAGS= all
 
 check: $(MODULE) ## do directives, messages, rules, docs, links, symbols agree? spelling, man pages
 	@$(PYTHON) build/check_docs.py
@@ -146,7 +146,7 @@ JOBS ?= 4
 
 # What parses foreign bytes, and pins in trouble; ARGS=test/http asks everything.
 asan: ## tests on real httpd with the module under ASan and UBSan
-	@$(MAKE) --no-print-directory OUT=$(OUT)/asan all \
+	@$(MAKE) --no-print-directory OUT=$(OUT)/asan all CFLAGS=-O1 CPPFLAGS= \
 		SANITIZE="-g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 	@OSPROXY_SANITIZE=1 $(PYTHON) -m pytest -q -n $(JOBS) $(or $(ARGS),$(ASAN_TESTS))
 ASAN_TESTS := test/http -k "event and not keep_alive and not browser and ((not pinned and (challenge or hostile or walk or \

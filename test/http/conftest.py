@@ -23,7 +23,9 @@ FIRST = ("test_keep_alive.py", "test_reload.py", "test_pinned_auth_chaos.py", "t
 # Rules that look at one request at a time: event is asked everything, prefork every second question, and
 # worker, which differs from event in how it waits for connections, every fourth; --whole asks all of all.
 SAMPLED = ("test_negotiate.py", "test_forwarded_proto.py", "test_preserve_host.py", "test_path_unchanged.py",
-           "test_no_cache.py", "test_engine.py", "test_config.py")
+           "test_no_cache.py", "test_engine.py", "test_config.py", "test_domain_https.py", "test_internal.py",
+           "test_default_ports.py", "test_status.py", "test_pinned_auth_ways.py",
+           "test_pinned_auth_credentials.py")
 EVERY = {"worker": 4, "prefork": 2}
 
 

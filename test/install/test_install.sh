@@ -50,8 +50,10 @@ fresh_server() {
 
 # Every file's kind, mode, link and content.
 picture() {
-    find "${@:-${folders[@]}}" \( -type f -printf '%y %m %p ' -exec sh -c 'sha256sum <"$1"' - {} \; \) \
-        -o -printf '%y %m %p %l\n' | sort
+    {
+        find "${@:-${folders[@]}}" -printf '%y %m %p %l\n'
+        find "${@:-${folders[@]}}" -type f -exec sha256sum {} +
+    } | sort
 }
 
 build_install() { build/install.sh "$1" >"$work/output" 2>&1 || { cat "$work/output"; return 1; }; }
