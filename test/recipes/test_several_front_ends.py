@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -48,7 +49,7 @@ def balancer(host, directory):
     """HAProxy and keepalived on a host."""
     directory.mkdir()
     for name, language in (("haproxy.cfg", "haproxy"), ("keepalived.conf", "keepalived")):
-        (directory / name).write_text(file_of(language))
+        (directory / name).write_text(file_of(language).replace("/run/haproxy/", f"{directory}/"))
         (directory / name).chmod(0o644)
     with host.inside():
         yield Process("haproxy", [*ENDS_WITH_US, shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f",
@@ -58,6 +59,16 @@ def balancer(host, directory):
             *ENDS_WITH_US, shutil.which("keepalived") or "/usr/sbin/keepalived", "--dont-fork", "--vrrp",
             "--log-console", "--use-file", directory / "keepalived.conf", "--pid", directory / "pid",
             "--vrrp_pid", directory / "vrrp.pid"], log=directory / "keepalived.log")
+
+
+def drain(site, name):
+    """Takes a front end out as the page says, on both balancers."""
+    for directory in site.directories:
+        for farm in ("http", "https"):
+            with socket.socket(socket.AF_UNIX) as admin:
+                admin.connect(str(directory / "admin.sock"))
+                admin.sendall(f"set server {farm}/{name} state drain\n".encode())
+                assert admin.recv(1000).strip() == b""
 
 
 def holder(site):
@@ -135,8 +146,9 @@ def site(serve, tmp_path_factory):
             site.prometheus = Prometheus(network["monitor"], folder / "prometheus")
             site.processes.append(site.prometheus)
             # HAProxy takes servers for alive until it has seen that they are not.
-            for number in (1, 2):
-                site.processes += balancer(network[f"balancer{number}"], folder / f"balancer{number}")
+            site.directories = [folder / f"balancer{number}" for number in (1, 2)]
+            for host, directory in zip(site.balancers, site.directories):
+                site.processes += balancer(host, directory)
             await_holder(site)
             yield site
         finally:
@@ -274,6 +286,8 @@ def test_clients_go_on_when_the_address_moves_and_a_front_end_stops(site):
         await in_thread(None, await_holder_of, site, first)
         moments.append(time.monotonic())
         await load.answers(40)
+        drain(site, "front2")
+        await load.answers(20)
         site.fronts[1].process.send_signal(signal.SIGWINCH)
         site.fronts[1].process.wait(60)     # worker and prefork keep what is idle for KeepAliveTimeout
         await load.answers(40)
