@@ -170,6 +170,7 @@ packages-test: ## the packages, built, installed, upgraded, purged on a copy of 
 	@test/packages/test_deb.sh
 	@test/packages/test_rpm.sh
 	@test/packages/test_container.sh
+	@test/packages/test_image.sh
 
 bare-test: ## make run and make test on a Debian that has nothing but git and make (half an hour)
 	@test/packages/test_bare.sh
