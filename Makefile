@@ -116,7 +116,7 @@ rpm: ## an RPM in the layout of RHEL: build/out/packages/mod_osproxy-*.rpm
 # ---- test ---------------------------------------------------------------------------------------
 
 # Two at a time, in this order; each is a target of its own.
-STAGES := all clang check unit fuzz-replay recipes farm install-test audit-test asan http
+STAGES := all audit-test clang check unit fuzz-replay farm install-test recipes asan http
 
 test: ## everything that gates: a line per stage, a sum at the end
 	@build/setup.sh build test

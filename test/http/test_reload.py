@@ -46,7 +46,7 @@ class Client(threading.Thread):
     def connect(self):
         if self.kind == "h2":
             return H2Connection(self.httpd.address)
-        return Connection(self.httpd.address, secure=self.kind == "https")
+        return Connection(self.httpd.address, secure=self.kind == "https", timeout=30)
 
     def close(self):
         if self.connection:
@@ -96,7 +96,7 @@ def reload_under_load(httpd, farm, mpm, paths):
         time.sleep(0.05)
     stop.set()
     for client in clients:
-        client.join(30)
+        client.join(40)
     return sum(client.asked for client in clients), [
         f"{client.kind}: {failure}" for client in clients for failure in client.failures]
 
