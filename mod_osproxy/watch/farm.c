@@ -361,9 +361,6 @@ static void set_version(int app, int module, const char *token)
     if (!at) {
         model->dropped++;
     }
-    else if (!*token) {
-        memset(at, 0, sizeof *at);
-    }
     else {
         at->app = (apr_uint16_t)app;
         at->module = (apr_uint16_t)module;
@@ -452,7 +449,7 @@ static int ask_versions(visit *a)
             known++;
         }
         else if (answer.status) {
-            set_version(a->apps[i], a->module_at, "");
+            forget_version(a->apps[i], a->module_at);
         }
     }
     return known;

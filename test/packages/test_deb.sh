@@ -75,28 +75,7 @@ goes_past_the_module() {
 }
 status_page() { ask http://127.0.0.1/osproxy-status?json; }
 
-start_app_server() {
-    cat >"$work/app.py" <<'PYTHON'
-"""Answers with what it received: the target and the host."""
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = f"{self.path} {self.headers['Host']}".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-ThreadingHTTPServer(("127.0.0.2", 80), Handler).serve_forever()
-PYTHON
-    /usr/bin/python3 "$work/app.py" </dev/null >"$work/app.log" 2>&1 &
-}
+start_app_server() { test/packages/app_server.py 127.0.0.2 80 </dev/null >"$work/app.log" 2>&1 & }
 
 stock="access_compat alias auth_basic authn_core authn_file authz_core authz_host authz_user autoindex \
 deflate dir env filter mime mpm_event negotiation reqtimeout setenvif status"

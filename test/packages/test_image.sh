@@ -74,28 +74,7 @@ goes_through() {
     [ "$(cat "$work/answer")" = "/App/a%2Fb//%7Ec apps.example.com" ] || { log "$work/answer"; return 1; }
 }
 
-start_app_server() {
-    cat >"$work/app.py" <<'PYTHON'
-"""Answers with what it received: the target and the host."""
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = f"{self.path} {self.headers['Host']}".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-ThreadingHTTPServer(("127.0.0.2", 8000), Handler).serve_forever()
-PYTHON
-    /usr/bin/python3 "$work/app.py" </dev/null >"$work/app.log" 2>&1 &
-}
+start_app_server() { test/packages/app_server.py 127.0.0.2 8000 </dev/null >"$work/app.log" 2>&1 & }
 
 test_1_it_says_how_it_wants_to_be_run() {
     "${buildah[@]}" inspect --type image "$image" >"$work/inspect"
